@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The maps, one instance of each, pinned under bpf_dir and shared by all programs. Sizes marked
+ * "set by skepd" follow the configuration (pool.max) and are set before loading.
+ */
+#ifndef SKEP_BPF_MAPS_H
+#define SKEP_BPF_MAPS_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+#include "skep/ask.h"
+#include "skep/maps.h"
+#include "skep/verdict.h"
+
+/* Who has which address. Written by skepd; the programs only touch times and counts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set by skepd */
+	__type(key, struct skep_addr);
+	__type(value, struct skep_lease);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} leases SEC(".maps");
+
+/* What a port's frames are allowed to be. An entry per bound container. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set by skepd */
+	__type(key, __u32);	/* ifindex */
+	__type(value, struct skep_port);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} ports SEC(".maps");
+
+/* The addresses that may be bound, and those among them that may not. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct skep_range_key);
+	__type(value, struct skep_range);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} ranges SEC(".maps");
+
+/* Where containers' frames leave the box. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SKEP_UPLINKS_MAX);
+	__type(key, __u32);
+	__type(value, struct skep_uplink);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} uplinks SEC(".maps");
+
+/* One slot per verdict; see skep/verdict.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SKEP_VERDICT_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} counters SEC(".maps");
+
+static __always_inline void count(enum skep_verdict verdict)
+{
+	__u32 slot = verdict;
+	__u64 *value = bpf_map_lookup_elem(&counters, &slot);
+
+	if (value)
+		(*value)++;
+}
+
+#endif

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The uplink: XDP on the NIC that skep watches. Frames to a leased address go to its port; the
+ * first frame to a dark address is held and handed to skepd; everything else is the box's own and
+ * passes untouched. The program decides from the maps alone: it goes on working when skepd is gone.
+ */
+#include "maps.bpf.h"
+#include "parse.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* Set before loading: which of the uplinks this instance serves. */
+const volatile __u16 uplink_ordinal = 0;
+
+/* Frames for skepd; see skep/ask.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} asks SEC(".maps");
+
+/* skepd's table of containers lives here for bpftool and for the next skepd; no program reads it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* set by skepd */
+	__type(key, __u32);
+	__type(value, struct skep_container);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} containers SEC(".maps");
+
+/* A container knows nothing of VLANs: the tag ends here. */
+static __always_inline int untag(struct xdp_md *ctx)
+{
+	struct ethhdr *eth = (void *)(long)ctx->data;
+	__u8 macs[12];
+
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return -1;
+	__builtin_memcpy(macs, eth, sizeof(macs));
+	if (bpf_xdp_adjust_head(ctx, sizeof(struct parse_tag)))
+		return -1;
+	eth = (void *)(long)ctx->data;
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return -1;
+	__builtin_memcpy(eth, macs, sizeof(macs));
+	return 0;
+}
+
+static __always_inline int to_port(struct xdp_md *ctx, const struct frame *f,
+				   struct skep_lease *lease)
+{
+	if (f->tagged && untag(ctx))
+		return XDP_ABORTED;
+	lease->last_in_ns = bpf_ktime_get_coarse_ns();
+	lease->packets_in++;
+	return bpf_redirect(lease->port, 0);
+}
+
+static __always_inline enum skep_verdict leased(const struct frame *f,
+						const struct skep_lease *lease,
+						enum skep_verdict parsed)
+{
+	if (f->kind == FRAME_IPV4 && !parse_mac_equal(f->dst, lease->mac))
+		return parse_mac_is_group(f->dst) ? SKEP_PASS_IP_GROUP : SKEP_DROP_WRONG_MAC;
+	return parsed;
+}
+
+/* Only a plain who-has, or IPv4 that could be answered, asks for a bind. */
+static __always_inline enum skep_verdict dark(const struct frame *f)
+{
+	switch (f->kind) {
+	case FRAME_WHO_HAS:
+		return SKEP_ASK_ARP;
+	case FRAME_PROBE:
+		return SKEP_PASS_ARP_PROBE;
+	case FRAME_GRATUITOUS:
+		return SKEP_PASS_ARP_GRATUITOUS;
+	case FRAME_IS_AT:
+		return SKEP_PASS_ARP_REPLY;
+	}
+	if (parse_mac_is_group(f->dst))
+		return SKEP_PASS_IP_GROUP;
+	if (!parse_addr_is_station(f->sender) || parse_mac_is_group(f->src))
+		return SKEP_PASS_IP_SENDER;
+	return SKEP_ASK_IP;
+}
+
+static __always_inline enum skep_verdict in_range(const struct skep_addr *address,
+						  const struct frame *f)
+{
+	struct skep_range_key key = {
+		.prefixlen = SKEP_RANGE_KEY_BITS + 32,
+		.uplink = address->uplink,
+		.vlan = address->vlan,
+		.ip = address->ip,
+	};
+	const struct skep_range *range = bpf_map_lookup_elem(&ranges, &key);
+
+	if (!range)
+		return SKEP_PASS_NO_RANGE;
+	if (range->excluded)
+		return SKEP_PASS_EXCLUDED;
+	return dark(f);
+}
+
+/* A loop the compiler must not turn into a call of memset, which BPF has not. */
+static __always_inline void zero(__u64 *words, __u64 n)
+{
+	for (__u64 i = 0; i < n; i++) {
+		words[i] = 0;
+		barrier();
+	}
+}
+
+/*
+ * Hands the frame to skepd in a record with room for @room bytes of it. Inlined with a constant
+ * @room: the verifier wants the record's size, and the bound of the copy into it, to be known.
+ */
+static __always_inline enum skep_verdict ask(struct xdp_md *ctx, const struct skep_addr *address,
+					     const struct frame *f, enum skep_verdict verdict,
+					     __u64 len, const __u64 room)
+{
+	struct skep_ask *record = bpf_ringbuf_reserve(&asks, sizeof(*record) + room, 0);
+
+	if (!record)
+		return SKEP_DROP_ASK_RING_FULL;
+	zero((__u64 *)record, (sizeof(*record) + room) / sizeof(__u64));
+	record->seen_ns = bpf_ktime_get_ns();
+	record->address = *address;
+	record->requester = f->sender;
+	record->verdict = verdict;
+	record->frame_len = len;
+	if (bpf_xdp_load_bytes(ctx, 0, record + 1, len)) {
+		bpf_ringbuf_discard(record, 0);
+		return SKEP_PASS_TRUNCATED;
+	}
+	bpf_ringbuf_submit(record, 0);
+	return verdict;
+}
+
+static __always_inline enum skep_verdict hold(struct xdp_md *ctx, const struct skep_addr *address,
+					      const struct frame *f, enum skep_verdict verdict)
+{
+	__u64 len = bpf_xdp_get_buff_len(ctx);
+
+	if (len < sizeof(struct ethhdr) || len > SKEP_ASK_LARGE)
+		return SKEP_DROP_ASK_TOO_LONG;
+	if (len <= SKEP_ASK_SMALL)
+		return ask(ctx, address, f, verdict, len, SKEP_ASK_SMALL);
+	return ask(ctx, address, f, verdict, len, SKEP_ASK_LARGE);
+}
+
+static __always_inline enum skep_verdict classify(struct xdp_md *ctx, struct frame *f,
+						  struct skep_lease **ret_lease)
+{
+	enum skep_verdict verdict;
+	struct skep_addr address = {};
+
+	verdict = parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, f);
+	if (verdict != SKEP_LEASED_ARP && verdict != SKEP_LEASED_IP)
+		return verdict;
+	address.ip = f->target;
+	address.vlan = f->vlan;
+	address.uplink = uplink_ordinal;
+
+	*ret_lease = bpf_map_lookup_elem(&leases, &address);
+	if (*ret_lease)
+		return leased(f, *ret_lease, verdict);
+	verdict = in_range(&address, f);
+	if (verdict == SKEP_ASK_ARP || verdict == SKEP_ASK_IP)
+		return hold(ctx, &address, f, verdict);
+	return verdict;
+}
+
+static __always_inline int act(struct xdp_md *ctx, const struct frame *f, struct skep_lease *lease,
+			       enum skep_verdict verdict)
+{
+	switch (verdict) {
+	case SKEP_LEASED_ARP:
+	case SKEP_LEASED_IP:
+		return lease ? to_port(ctx, f, lease) : XDP_ABORTED;
+	case SKEP_DROP_WRONG_MAC:
+	case SKEP_ASK_ARP:
+	case SKEP_ASK_IP:
+	case SKEP_DROP_ASK_RING_FULL:
+	case SKEP_DROP_ASK_TOO_LONG:
+		return XDP_DROP;
+	default:
+		return XDP_PASS;
+	}
+}
+
+SEC("xdp")
+int uplink(struct xdp_md *ctx)
+{
+	struct skep_lease *lease = NULL;
+	struct frame f;
+	enum skep_verdict verdict = classify(ctx, &f, &lease);
+
+	count(verdict);
+	return act(ctx, &f, lease, verdict);
+}

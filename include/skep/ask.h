@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The ring record: the uplink program asks skepd to bind an address, and hands over the frame it
+ * holds. Records come in two sizes, so that the common case (a who-has, a SYN, a ping) costs little
+ * to zero.
+ */
+#ifndef SKEP_ASK_H
+#define SKEP_ASK_H
+
+#include "skep/maps.h"
+
+#define SKEP_ASK_SMALL 128  /* bytes of frame in a small record */
+#define SKEP_ASK_LARGE 2048 /* in a large one; longer frames are not held */
+
+/**
+ * struct skep_ask - head of a ring record; the frame follows it
+ * @seen_ns:   when XDP saw the frame (CLOCK_MONOTONIC)
+ * @address:   the dark address
+ * @requester: ARP sender address, or IPv4 source
+ * @verdict:   SKEP_ASK_ARP or SKEP_ASK_IP
+ * @frame_len: bytes of the frame that follow, as they came in, tag included; the rest is zero
+ */
+struct skep_ask {
+	__u64 seen_ns;
+	struct skep_addr address;
+	union skep_ipv4 requester;
+	__u16 verdict;
+	__u16 frame_len;
+};
+
+struct skep_ask_small {
+	struct skep_ask head;
+	__u8 frame[SKEP_ASK_SMALL];
+};
+
+struct skep_ask_large {
+	struct skep_ask head;
+	__u8 frame[SKEP_ASK_LARGE];
+};
+
+SKEP_STATIC_ASSERT(sizeof(struct skep_ask) == 24);
+SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_ask, frame_len) == 22);
+SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_ask_small, frame) == 24);
+SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_ask_large, frame) == 24);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The verdicts: everything that can become of a frame, a request or a container, in one list. A
+ * verdict is the return code of the classifiers, the slot in the map `counters`, the field of a
+ * ring record and the label in every output. The kernel side counts the first two groups; the last
+ * group is skepd's own and no program ever touches its slots.
+ */
+#ifndef SKEP_VERDICT_H
+#define SKEP_VERDICT_H
+
+/* X(NAME, label, what it means) */
+#define SKEP_VERDICTS_UPLINK(X)                                                                 \
+	X(PASS_OTHER, "pass_other", "neither ARP nor IPv4: left to the box")                    \
+	X(PASS_TRUNCATED, "pass_truncated", "frame ends inside a header: left to the box")      \
+	X(PASS_ARP_MALFORMED, "pass_arp_malformed", "ARP type, length or operation is wrong")   \
+	X(PASS_ARP_SENDER, "pass_arp_sender", "ARP sender is no possible unicast station")      \
+	X(PASS_ARP_PROBE, "pass_arp_probe", "RFC 5227 probe for an address without a lease")    \
+	X(PASS_ARP_GRATUITOUS, "pass_arp_gratuitous", "gratuitous ARP for an unleased address") \
+	X(PASS_ARP_REPLY, "pass_arp_reply", "is-at for an address without a lease")             \
+	X(PASS_IP_MALFORMED, "pass_ip_malformed", "IPv4 header is impossible")                  \
+	X(PASS_IP_SENDER, "pass_ip_sender", "IPv4 source can not be answered")                  \
+	X(PASS_IP_GROUP, "pass_ip_group", "IPv4 in a multicast or broadcast frame")             \
+	X(PASS_NO_RANGE, "pass_no_range", "target is in no range")                              \
+	X(PASS_EXCLUDED, "pass_excluded", "target is excluded from its range")                  \
+	X(LEASED_ARP, "leased_arp", "ARP for a lease: redirected to its port")                  \
+	X(LEASED_IP, "leased_ip", "IPv4 to a lease: redirected to its port")                    \
+	X(DROP_WRONG_MAC, "drop_wrong_mac", "IPv4 to a lease, sent to another MAC: dropped")    \
+	X(ASK_ARP, "ask_arp", "who-has for a dark address: held, skepd is asked to bind")       \
+	X(ASK_IP, "ask_ip", "IPv4 to a dark address: held, skepd is asked to bind")             \
+	X(DROP_ASK_RING_FULL, "drop_ask_ring_full", "dark, but the ring buffer is full")        \
+	X(DROP_ASK_TOO_LONG, "drop_ask_too_long", "dark, but the frame is too long to be held")
+
+#define SKEP_VERDICTS_PORT(X)                                                                     \
+	X(PORT_OUT_ARP, "port_out_arp", "ARP of a container: sent out of the uplink")             \
+	X(PORT_OUT_IP, "port_out_ip", "IPv4 of a container: sent out of the uplink")              \
+	X(PORT_DROP_UNBOUND, "port_drop_unbound", "the container has no lease: dropped")          \
+	X(PORT_DROP_OTHER, "port_drop_other", "neither ARP nor IPv4: dropped")                    \
+	X(PORT_DROP_MALFORMED, "port_drop_malformed", "headers truncated or impossible: dropped") \
+	X(PORT_DROP_TAGGED, "port_drop_tagged", "the container sent an 802.1Q tag: dropped")      \
+	X(PORT_DROP_MAC, "port_drop_mac", "source MAC is not the lease's: dropped")               \
+	X(PORT_DROP_ADDR, "port_drop_addr", "source address is not the lease's: dropped")         \
+	X(PORT_DROP_ARP, "port_drop_arp", "ARP sender fields are not the lease's: dropped")       \
+	X(PORT_DROP_NO_UPLINK, "port_drop_no_uplink", "the uplink is gone: dropped")
+
+#define SKEP_VERDICTS_DAEMON(X)                                                                 \
+	X(BOUND, "bound", "an address was given to a container")                                \
+	X(RESENT, "resent", "held frame of an address that was bound meanwhile")                \
+	X(SEND_FAILED, "send_failed", "a held frame could not be sent to its port")             \
+	X(NO_BIND_POOL_EMPTY, "no_bind_pool_empty", "no idle container: stays dark")            \
+	X(NO_BIND_STOPPING, "no_bind_stopping", "skepd is stopping: stays dark")                \
+	X(NO_BIND_NO_RANGE, "no_bind_no_range", "asked for an address of no range")             \
+	X(NO_BIND_WRONG_MAC, "no_bind_wrong_mac", "frame was sent to a MAC not this address's") \
+	X(NO_BIND_BAD_RECORD, "no_bind_bad_record", "ring record that does not parse")          \
+	X(NO_BIND_PLUMB, "no_bind_plumb", "the container refused the address: rolled back")     \
+	X(NO_BIND_MAP, "no_bind_map", "a map refused the lease: rolled back")                   \
+	X(RELEASED_COMMAND, "released_command", "released by the operator")                     \
+	X(RELEASED_IDLE, "released_idle", "released after idle_timeout")                        \
+	X(RELEASED_DIED, "released_died", "released because the container ended by itself")     \
+	X(CONTAINER_STARTED, "container_started", "a container became idle")                    \
+	X(CONTAINER_RECYCLED, "container_recycled", "a container was destroyed with its layer") \
+	X(CONTAINER_DIED, "container_died", "a container ended by itself")                      \
+	X(START_FAILED, "start_failed", "a container could not be started")                     \
+	X(RECYCLE_FAILED, "recycle_failed", "a container could not be removed; tried again")    \
+	X(KEEPER_DIED, "keeper_died", "a keeper process ended and was replaced")                \
+	X(LOG_DROPPED, "log_dropped", "a log line or event found its queue full")
+
+#define SKEP_VERDICTS(X) SKEP_VERDICTS_UPLINK(X) SKEP_VERDICTS_PORT(X) SKEP_VERDICTS_DAEMON(X)
+
+enum skep_verdict {
+#define SKEP_VERDICT_ENUM(name, label, help) SKEP_##name,
+	SKEP_VERDICTS(SKEP_VERDICT_ENUM)
+#undef SKEP_VERDICT_ENUM
+		SKEP_VERDICT_MAX,
+};
+
+#endif
