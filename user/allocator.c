@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The event loop; see allocator.h. Owns the events and nothing else: what they mean is in bind.c
+ * and refill.c. Ring records have priority over everything.
+ */
+#include "allocator.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "cleanup.h"
+#include "farm.h"
+#include "link.h"
+#include "notify.h"
+
+#define ASKS_AT_ONCE 64
+#define IDLE_TICK_US 100000
+#define SEND_BUFFER (4 << 20)
+
+enum { PRIORITY_ASKS, PRIORITY_REST, PRIORITIES };
+
+struct allocator {
+	struct farm farm;
+	int monitor;
+	struct event *asks, *control_event, *links, *idle_tick, *term, *interrupt;
+};
+
+static const char *problem(enum skep_verdict verdict)
+{
+	switch (verdict) {
+	case SKEP_NO_BIND_POOL_EMPTY:
+		return "no idle container for a first contact, the address stays dark";
+	case SKEP_NO_BIND_PLUMB:
+		return "a container refused its address; rolled back, container recycled";
+	case SKEP_NO_BIND_MAP:
+		return "a map refused a lease; rolled back, container recycled";
+	case SKEP_SEND_FAILED:
+		return "a held frame could not be sent to its port";
+	default:
+		return verdict_label(verdict);
+	}
+}
+
+void farm_count(struct farm *farm, enum skep_verdict verdict, const char *text)
+{
+	unsigned long left_out;
+
+	datapath_count(farm->dp, verdict);
+	if (!text || !log_limit_pass(&farm->limits[verdict], monotonic_ns(), &left_out))
+		return;
+	if (left_out)
+		log_warn("%s (%s; and %lu times more)", problem(verdict), text, left_out);
+	else
+		log_warn("%s (%s)", problem(verdict), text);
+}
+
+void farm_show(struct farm *farm, __u32 slot)
+{
+	const struct warm *warm = &farm->warm[slot];
+	struct skep_container c = {
+		.serial = warm->serial,
+		.since_ns = warm->since_ns,
+		.address = warm->address,
+		.state = pool_state(farm->pool, slot),
+		.pid = (__u32)warm->pid,
+		.port = warm->port,
+		.template = pool_template(farm->pool, slot),
+	};
+
+	datapath_set_container(farm->dp, slot, &c);
+}
+
+void farm_tell(struct farm *farm, const void *message, size_t size)
+{
+	if (message_send(farm->control, message, size, NULL, 0, true))
+		datapath_count(farm->dp, SKEP_LOG_DROPPED);
+}
+
+static void tell_line(void *data, int priority, const char *line)
+{
+	struct log_message message = {.type = MESSAGE_LOG, .priority = priority};
+
+	snprintf(message.line, sizeof(message.line), "%s", line);
+	farm_tell(data, &message, sizeof(message));
+}
+
+static void set_state(struct farm *farm, enum daemon_state state)
+{
+	struct state_message message = {.type = MESSAGE_STATE, .state = state};
+
+	farm->state = state;
+	farm_tell(farm, &message, sizeof(message));
+}
+
+void farm_wake_refill(struct farm *farm, __u64 wake_ns)
+{
+	__u64 now_ns = monotonic_ns();
+	__u64 wait_us = wake_ns > now_ns ? (wake_ns - now_ns) / NS_PER_US + 1 : 0;
+	struct timeval wait = {(time_t)(wait_us / 1000000), (suseconds_t)(wait_us % 1000000)};
+
+	if (wait_us)
+		event_add(farm->refill, &wait);
+	else
+		event_active(farm->refill, EV_TIMEOUT, 0);
+}
+
+static void become_ready(struct farm *farm)
+{
+	if (farm->state != DAEMON_STARTING || !pool_is_warm(farm->pool))
+		return;
+	set_state(farm, DAEMON_RUNNING);
+	notify_ready();
+	log_info("running: %u idle containers", pool_count(farm->pool, SKEP_STATE_IDLE));
+}
+
+static void become_empty(struct farm *farm)
+{
+	if (farm->state == DAEMON_STOPPING &&
+	    pool_count(farm->pool, SKEP_STATE_NONE) == farm->config->max)
+		event_base_loopbreak(farm->base);
+}
+
+static void on_ask(void *data, const struct skep_ask *ask, size_t size)
+{
+	bind_ask(data, ask, size);
+}
+
+static void on_asks(evutil_socket_t fd, short what, void *data)
+{
+	struct farm *farm = data;
+
+	(void)fd;
+	(void)what;
+	datapath_consume(farm->dp, ASKS_AT_ONCE);
+}
+
+static void on_refill(evutil_socket_t fd, short what, void *data)
+{
+	(void)fd;
+	(void)what;
+	refill(data);
+	become_ready(data);
+	become_empty(data);
+}
+
+static void on_keeper(evutil_socket_t fd, short what, void *data)
+{
+	struct farm *farm = data;
+
+	(void)what;
+	for (unsigned int i = 0; i < keepers_count(farm->keepers); i++)
+		if (keepers_fd(farm->keepers, i) == fd) {
+			refill_keeper_news(farm, i);
+			break;
+		}
+	become_ready(farm);
+	become_empty(farm);
+}
+
+static void on_control(evutil_socket_t fd, short what, void *data)
+{
+	struct farm *farm = data;
+	struct result_message result = {.type = MESSAGE_RESULT};
+	struct release_message release;
+	ssize_t n = message_receive(fd, &release, sizeof(release), NULL, 0, true);
+
+	(void)what;
+	if (n == -EAGAIN)
+		return;
+	if (n != sizeof(release)) {
+		log_set_sink(NULL, NULL);
+		log_error(
+			"the control process died: skepctl will not work until skepd is restarted; "
+			"everything else goes on");
+		event_del(((struct allocator *)farm)->control_event);
+		return;
+	}
+	result.client = release.client;
+	result.err = bind_release_address(farm, &release.address, SKEP_RELEASED_COMMAND);
+	farm_tell(farm, &result, sizeof(result));
+}
+
+static void on_idle_tick(evutil_socket_t fd, short what, void *data)
+{
+	struct farm *farm = data;
+
+	(void)fd;
+	(void)what;
+	if (farm->state != DAEMON_STOPPING)
+		bind_release_idle(farm);
+}
+
+static int find_uplink(const struct farm *farm, const char *name)
+{
+	for (size_t i = 0; i < farm->config->n_uplinks; i++)
+		if (!strcmp(farm->config->uplinks[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+/* The NIC went away, or is here again, perhaps as another one of the same name. */
+static void on_link_changed(void *data, const char *name, unsigned int ifindex, bool gone)
+{
+	struct farm *farm = data;
+	int uplink = find_uplink(farm, name);
+	struct skep_uplink entry;
+
+	if (uplink < 0 || farm->state == DAEMON_STOPPING ||
+	    datapath_uplink(farm->dp, (__u16)uplink, &entry))
+		return;
+	if (gone && entry.ifindex == ifindex) {
+		log_warn("%s vanished; waiting for it to come back", name);
+		datapath_detach(farm->dp, (__u16)uplink);
+	} else if (!gone && entry.ifindex != ifindex) {
+		datapath_attach(farm->dp, (__u16)uplink, ifindex);
+	}
+}
+
+static void on_links(evutil_socket_t fd, short what, void *data)
+{
+	(void)what;
+	link_monitor_read(fd, on_link_changed, data);
+}
+
+static void stop(struct farm *farm)
+{
+	const struct timeval now = {};
+
+	set_state(farm, DAEMON_STOPPING);
+	notify_stopping();
+	log_info("stopping: detaching and removing %u containers",
+		 farm->config->max - pool_count(farm->pool, SKEP_STATE_NONE));
+	for (size_t i = 0; i < farm->config->n_uplinks; i++)
+		datapath_detach(farm->dp, (__u16)i);
+	pool_drain(farm->pool);
+	event_add(farm->refill, &now);
+}
+
+static void on_stop(evutil_socket_t signal_number, short what, void *data)
+{
+	struct farm *farm = data;
+
+	(void)signal_number;
+	(void)what;
+	if (farm->state != DAEMON_STOPPING)
+		stop(farm);
+}
+
+int farm_watch_keeper(struct farm *farm, unsigned int number)
+{
+	struct event **event = &farm->keeper_events[number];
+
+	if (*event)
+		event_free(*event);
+	*event = event_new(farm->base, keepers_fd(farm->keepers, number), EV_READ | EV_PERSIST,
+			   on_keeper, farm);
+	return !*event || event_add(*event, NULL) ? -ENOMEM : 0;
+}
+
+static struct event *add_event(struct farm *farm, int fd, short what, event_callback_fn callback,
+			       int priority)
+{
+	const struct timeval tick = {.tv_usec = IDLE_TICK_US};
+	struct event *event = event_new(farm->base, fd, (short)(what | EV_PERSIST), callback, farm);
+
+	if (!event || event_priority_set(event, priority) ||
+	    event_add(event, fd < 0 ? &tick : NULL)) {
+		if (event)
+			event_free(event);
+		return NULL;
+	}
+	return event;
+}
+
+static int add_events(struct allocator *a)
+{
+	struct farm *farm = &a->farm;
+
+	a->monitor = link_monitor_open();
+	if (a->monitor < 0)
+		return a->monitor;
+	a->asks = add_event(farm, datapath_asks_fd(farm->dp), EV_READ, on_asks, PRIORITY_ASKS);
+	a->control_event = add_event(farm, farm->control, EV_READ, on_control, PRIORITY_REST);
+	a->links = add_event(farm, a->monitor, EV_READ, on_links, PRIORITY_REST);
+	a->idle_tick = add_event(farm, -1, 0, on_idle_tick, PRIORITY_REST);
+	a->term = add_event(farm, SIGTERM, EV_SIGNAL, on_stop, PRIORITY_REST);
+	a->interrupt = add_event(farm, SIGINT, EV_SIGNAL, on_stop, PRIORITY_REST);
+	farm->refill = event_new(farm->base, -1, 0, on_refill, farm);
+	if (!a->asks || !a->control_event || !a->links || !a->idle_tick || !a->term ||
+	    !a->interrupt || !farm->refill)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < keepers_count(farm->keepers); i++)
+		if (farm_watch_keeper(farm, i))
+			return -ENOMEM;
+	return 0;
+}
+
+static int open_packet_socket(void)
+{
+	cleanup_close int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int size = SEND_BUFFER, bypass = 1;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	if (setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &bypass, sizeof(bypass)))
+		return -errno;
+	return move_fd(&fd);
+}
+
+static int make_pool(struct farm *farm, const struct allocator_context *context)
+{
+	const struct config *config = farm->config;
+
+	farm->pool = pool_new(config->max, (unsigned int)config->n_templates);
+	farm->warm = calloc(config->max, sizeof(*farm->warm));
+	farm->keeper_events = calloc(keepers_count(farm->keepers), sizeof(struct event *));
+	if (!farm->pool || !farm->warm || !farm->keeper_events)
+		return -ENOMEM;
+	for (__u32 i = 0; i < config->n_templates; i++)
+		if (config_template_used(config, i))
+			pool_set_warm(farm->pool, i, config->warm);
+	for (__u32 i = 0; i < config->max; i++) {
+		farm->warm[i].farm = farm;
+		farm->warm[i].netlink = -EBADF;
+		farm->warm[i].pidfd = -EBADF;
+	}
+	for (size_t i = 0; i < context->n_leftovers; i++)
+		if (context->leftovers[i] < config->max)
+			pool_adopt_dirty(farm->pool, context->leftovers[i]);
+	return 0;
+}
+
+static int make_base(struct farm *farm)
+{
+	struct event_config *config = event_config_new();
+
+	if (config) {
+		event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+		farm->base = event_base_new_with_config(config);
+		event_config_free(config);
+	}
+	return !farm->base || event_base_priority_init(farm->base, PRIORITIES) ? -ENOMEM : 0;
+}
+
+static int prepare(struct allocator *a, const struct allocator_context *context)
+{
+	struct farm *farm = &a->farm;
+	int err = make_base(farm);
+
+	if (!err)
+		err = make_pool(farm, context);
+	if (err)
+		return err;
+	farm->packet = open_packet_socket();
+	if (farm->packet < 0)
+		return farm->packet;
+	err = datapath_on_ask(farm->dp, on_ask, farm);
+	return err ? err : add_events(a);
+}
+
+static int attach_all(struct farm *farm)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < farm->config->n_uplinks; i++) {
+		unsigned int ifindex = if_nametoindex(farm->config->uplinks[i].name);
+
+		err = ifindex ? datapath_attach(farm->dp, (__u16)i, ifindex) : -ENODEV;
+	}
+	return err;
+}
+
+static void free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
+static void release_all(struct allocator *a)
+{
+	struct farm *farm = &a->farm;
+
+	for (__u32 i = 0; farm->warm && i < farm->config->max; i++)
+		refill_forget(farm, i);
+	for (unsigned int i = 0; farm->keeper_events && i < keepers_count(farm->keepers); i++)
+		free_event(farm->keeper_events[i]);
+	free_event(a->asks);
+	free_event(a->control_event);
+	free_event(a->links);
+	free_event(a->idle_tick);
+	free_event(a->term);
+	free_event(a->interrupt);
+	free_event(farm->refill);
+	if (farm->base)
+		event_base_free(farm->base);
+	close_fd(a->monitor);
+	close_fd(farm->packet);
+	free(farm->keeper_events);
+	free(farm->warm);
+	pool_free(farm->pool);
+}
+
+int allocator_run(const struct allocator_context *context)
+{
+	struct allocator a = {
+		.farm = {.config = context->config,
+			 .dp = context->dp,
+			 .keepers = context->keepers,
+			 .secret = context->secret,
+			 .control = context->control,
+			 .packet = -EBADF,
+			 .last_lease = clock_ns(CLOCK_REALTIME)},
+		.monitor = -EBADF,
+	};
+	int err = prepare(&a, context);
+
+	if (err)
+		log_error("cannot start the allocator: %s", strerror(-err));
+	else
+		err = attach_all(&a.farm);
+	log_set_sink(tell_line, &a.farm);
+	if (!err) {
+		farm_wake_refill(&a.farm, 0);
+		event_base_dispatch(a.farm.base);
+	}
+	log_set_sink(NULL, NULL);
+	release_all(&a);
+	return err;
+}

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The control process; see control.h. Owns the clients. Bounded in their number, in what each may
+ * send and in what may wait to be read by each; whoever exceeds that is disconnected.
+ */
+#include "control.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <grp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "files.h"
+#include "message.h"
+#include "report.h"
+#include "request.h"
+
+#define CLIENTS_MAX 64
+#define OUTPUT_MAX (1U << 20) /* bytes a watcher may be behind */
+#define REQUEST_TIMEOUT_S 30
+#define MESSAGES_AT_ONCE 64
+
+struct client {
+	struct control *control;
+	struct bufferevent *connection;
+	__u32 id; /* not used again, so that a late answer meets nobody else */
+	bool watching;
+	bool waiting; /* for the allocator */
+};
+
+struct control {
+	const struct config *config;
+	const struct datapath *dp;
+	struct event_base *base;
+	struct evconnlistener *listener;
+	int channel;
+	enum daemon_state state;
+	__u64 started_ns;
+	__u32 last_id;
+	struct client *clients[CLIENTS_MAX];
+};
+
+static void drop(struct client *client)
+{
+	struct control *control = client->control;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (control->clients[i] == client)
+			control->clients[i] = NULL;
+	bufferevent_free(client->connection);
+	free(client);
+}
+
+/* Takes @object. A client that has too much unread is dropped; then false. */
+static bool reply(struct client *client, json_t *object)
+{
+	struct evbuffer *output = bufferevent_get_output(client->connection);
+	cleanup_free char *text =
+		object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+
+	json_decref(object);
+	if (!text || (client->watching && evbuffer_get_length(output) > OUTPUT_MAX)) {
+		drop(client);
+		return false;
+	}
+	evbuffer_add_printf(output, "%s\n", text);
+	return true;
+}
+
+static void reply_error(struct client *client, const char *text)
+{
+	reply(client, report_error(text));
+}
+
+static bool asked_for(const struct control *control, const struct request *request,
+		      const struct skep_addr *address)
+{
+	if (address->ip.addr != request->address)
+		return false;
+	if (request->vlan >= 0 && address->vlan != request->vlan)
+		return false;
+	return !*request->uplink ||
+	       !strcmp(request->uplink, control->config->uplinks[address->uplink].name);
+}
+
+/* The one lease that is meant; 0, -ENOENT, or -ENOTUNIQ. */
+static int find_lease(const struct control *control, const struct request *request,
+		      struct skep_addr *ret)
+{
+	struct skep_addr address, *prev = NULL;
+	unsigned int found = 0;
+
+	for (unsigned int n = 0; n < control->config->max; n++, prev = &address) {
+		if (datapath_next_lease(control->dp, prev, &address))
+			break;
+		if (asked_for(control, request, &address)) {
+			*ret = address;
+			found++;
+		}
+	}
+	if (found > 1)
+		return -ENOTUNIQ;
+	return found ? 0 : -ENOENT;
+}
+
+static void release(struct client *client, const struct request *request)
+{
+	struct release_message message = {.type = MESSAGE_RELEASE, .client = client->id};
+	int err = find_lease(client->control, request, &message.address);
+
+	if (err == -ENOTUNIQ)
+		return reply_error(client,
+				   "several leases have this address; name uplink and vlan: "
+				   "ADDRESS%UPLINK.VLAN");
+	if (err)
+		return reply_error(client, "no lease has this address");
+	client->waiting = true;
+	if (message_send(client->control->channel, &message, sizeof(message), NULL, 0, true)) {
+		client->waiting = false;
+		reply_error(client, "skepd is too busy; try again");
+	}
+}
+
+static void answer(struct client *client, const struct request *request)
+{
+	const struct control *control = client->control;
+
+	switch (request->command) {
+	case COMMAND_STATUS:
+		reply(client, report_status(control->config, control->dp, control->state,
+					    control->started_ns));
+		break;
+	case COMMAND_LEASES:
+		reply(client, report_leases(control->config, control->dp));
+		break;
+	case COMMAND_CONTAINERS:
+		reply(client, report_containers(control->config, control->dp));
+		break;
+	case COMMAND_COUNTERS:
+		reply(client, report_counters(control->dp));
+		break;
+	case COMMAND_RELEASE:
+		release(client, request);
+		break;
+	case COMMAND_WATCH:
+		client->watching = true;
+		bufferevent_set_timeouts(client->connection, NULL, NULL);
+		reply(client, json_pack("{ss}", "event", "watching"));
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_line(struct client *client, const char *line, size_t len)
+{
+	struct request request;
+	const char *error;
+
+	if (request_parse(line, len, &request, &error))
+		reply_error(client, error);
+	else
+		answer(client, &request);
+}
+
+static void on_read(struct bufferevent *connection, void *data)
+{
+	struct client *client = data;
+	struct evbuffer *input = bufferevent_get_input(connection);
+	size_t len;
+	cleanup_free char *line = NULL;
+
+	if (client->watching) { /* has nothing more to say */
+		evbuffer_drain(input, evbuffer_get_length(input));
+		return;
+	}
+	/* One request at a time: the next one when the answer to the last has been read. */
+	if (client->waiting || evbuffer_get_length(bufferevent_get_output(connection)))
+		return;
+	line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
+	if (line)
+		on_line(client, line, len);
+	else if (evbuffer_get_length(input) >= REQUEST_LINE_MAX)
+		drop(client);
+}
+
+static void on_end(struct bufferevent *connection, short what, void *data)
+{
+	(void)connection;
+	(void)what; /* end of file, an error, or the time-out: all the same */
+	drop(data);
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from,
+		      int len, void *data)
+{
+	const struct timeval timeout = {.tv_sec = REQUEST_TIMEOUT_S};
+	struct control *control = data;
+	struct client *client = NULL;
+	size_t i = 0;
+
+	(void)listener;
+	(void)from;
+	(void)len;
+	while (i < CLIENTS_MAX && control->clients[i])
+		i++;
+	if (i < CLIENTS_MAX)
+		client = calloc(1, sizeof(*client));
+	if (!client) {
+		close(fd);
+		return;
+	}
+	client->control = control;
+	client->id = ++control->last_id;
+	client->connection = bufferevent_socket_new(
+		control->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	control->clients[i] = client;
+	bufferevent_setcb(client->connection, on_read, on_read, on_end, client);
+	bufferevent_setwatermark(client->connection, EV_READ, 0, REQUEST_LINE_MAX);
+	bufferevent_set_timeouts(client->connection, &timeout, &timeout);
+	bufferevent_enable(client->connection, EV_READ | EV_WRITE);
+}
+
+static void on_event_message(struct control *control, const struct event_message *event)
+{
+	json_t *object = report_event(control->config, event);
+
+	for (size_t i = 0; object && i < CLIENTS_MAX; i++)
+		if (control->clients[i] && control->clients[i]->watching)
+			reply(control->clients[i], json_incref(object));
+	json_decref(object);
+}
+
+static const char *result_text(int err)
+{
+	return err == -ENOENT ? "no lease has this address" : strerror(-err);
+}
+
+static void on_result_message(struct control *control, const struct result_message *result)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *client = control->clients[i];
+
+		if (!client || client->id != result->client)
+			continue;
+		client->waiting = false;
+		if (result->err)
+			reply_error(client, result_text(result->err));
+		else
+			reply(client, json_pack("{ss}", "result", "released"));
+		return;
+	}
+}
+
+union any_message {
+	enum message_type type;
+	struct log_message log;
+	struct state_message state;
+	struct event_message event;
+	struct result_message result;
+};
+
+static void on_message(struct control *control, const union any_message *message)
+{
+	switch (message->type) {
+	case MESSAGE_LOG:
+		log_write(message->log.priority, message->log.line);
+		break;
+	case MESSAGE_STATE:
+		control->state = message->state.state;
+		break;
+	case MESSAGE_EVENT:
+		on_event_message(control, &message->event);
+		break;
+	case MESSAGE_RESULT:
+		on_result_message(control, &message->result);
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_channel(evutil_socket_t fd, short what, void *data)
+{
+	struct control *control = data;
+	union any_message message;
+
+	(void)what;
+	for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
+		ssize_t n = message_receive(fd, &message, sizeof(message), NULL, 0, true);
+
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0) {
+			event_base_loopbreak(control->base);
+			return;
+		}
+		on_message(control, &message);
+	}
+}
+
+/* Everything the allocator said is written before the process ends. */
+static _Noreturn void control_run(struct control *control, int listen_fd)
+{
+	struct event *channel;
+
+	prctl(PR_SET_NAME, "skepd-control");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	control->base = event_base_new();
+	if (!control->base)
+		_exit(1);
+	control->listener =
+		evconnlistener_new(control->base, on_accept, control,
+				   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1, listen_fd);
+	channel = event_new(control->base, control->channel, EV_READ | EV_PERSIST, on_channel,
+			    control);
+	if (!control->listener || !channel || event_add(channel, NULL))
+		_exit(1);
+	event_base_dispatch(control->base);
+	_exit(0);
+}
+
+static void give_to_group(const char *path, const char *group)
+{
+	const struct group *entry = getgrnam(group);
+
+	if (!entry)
+		log_warn("no group \"%s\": the control socket is for root alone (make it with "
+			 "'groupadd --system %s')",
+			 group, group);
+	else if (chown(path, 0, entry->gr_gid))
+		log_warn("cannot give %s to group \"%s\": %m", path, group);
+}
+
+/* The directory is locked, so a socket that is there belongs to nobody. */
+static int open_socket(const struct config *config)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/" CONTROL_SOCKET_NAME,
+			 config->run_dir);
+	mode_t mask;
+	int err;
+
+	if (n >= (int)sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	if (fd < 0)
+		return -errno;
+	unlink(address.sun_path);
+	mask = umask(0117);
+	err = bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
+	umask(mask);
+	if (err || listen(fd, CLIENTS_MAX))
+		return err ? err : -errno;
+	give_to_group(address.sun_path, config->group);
+	return move_fd(&fd);
+}
+
+int control_start(const struct config *config, const struct datapath *dp, int *ret_channel)
+{
+	struct control control = {.config = config, .dp = dp, .started_ns = monotonic_ns()};
+	cleanup_close int listen_fd = open_socket(config);
+	int ends[2], err;
+	pid_t pid;
+
+	if (listen_fd < 0) {
+		log_error("cannot open the control socket in %s: %s", config->run_dir,
+			  strerror(-listen_fd));
+		return listen_fd;
+	}
+	err = message_pair(ends);
+	if (err)
+		return err;
+	pid = fork();
+	if (pid < 0) {
+		err = -errno;
+		close(ends[0]);
+		close(ends[1]);
+		return err;
+	}
+	if (!pid) {
+		close(ends[0]);
+		control.channel = ends[1];
+		control_run(&control, listen_fd);
+	}
+	close(ends[1]);
+	*ret_channel = ends[0];
+	return pid;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel side as skepd sees it: programs, pinned maps and XDP links. The maps are the truth
+ * about leases; whatever is pinned outlives the daemon and goes on working.
+ */
+#ifndef SKEP_USER_DATAPATH_H
+#define SKEP_USER_DATAPATH_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "skep/ask.h"
+#include "skep/maps.h"
+#include "skep/verdict.h"
+
+struct datapath;
+
+/** verdict_label() - as in every output; verdict_help() - a sentence for people */
+const char *verdict_label(unsigned int verdict);
+const char *verdict_help(unsigned int verdict);
+
+/**
+ * datapath_open() - loads the programs and pins the maps under config->bpf_dir; attaches nothing
+ * yet
+ * @ret: freed with datapath_close()
+ *
+ * Nothing may be pinned there yet. Logs what is wrong. Return: 0 or negative errno.
+ */
+int datapath_open(const struct config *config, struct datapath **ret);
+
+/** datapath_close() - lets go of the descriptors; what is pinned stays. Accepts NULL, returns NULL.
+ */
+struct datapath *datapath_close(struct datapath *dp);
+
+/**
+ * datapath_unpin() - removes what is pinned under a bpf_dir, and undoes promiscuous mode; needs no
+ * datapath
+ * @ret_leases: how many leases there were; may be NULL
+ *
+ * The directory itself stays. Return: how many pins there were, or negative errno.
+ */
+int datapath_unpin(const char *bpf_dir, unsigned int *ret_leases);
+
+/** datapath_make_dir() - bpf_dir, with bpffs mounted if nobody has; logs what is wrong */
+int datapath_make_dir(const char *bpf_dir);
+
+/**
+ * datapath_attach() - puts the uplink program on the NIC with this ifindex, promiscuous, and pins
+ * the link Return: 0; -EBUSY when another XDP program is there; -ENODEV; -EOPNOTSUPP when the mode
+ * asked for is not to be had. Logs which mode it is, or what is wrong.
+ */
+int datapath_attach(struct datapath *dp, __u16 uplink, unsigned int ifindex);
+
+/** datapath_detach() - takes the program off the NIC and undoes promiscuous mode; harmless when not
+ * attached */
+void datapath_detach(struct datapath *dp, __u16 uplink);
+
+/** datapath_uplink() - the map entry of an uplink; ifindex is 0 while it is not attached */
+int datapath_uplink(const struct datapath *dp, __u16 uplink, struct skep_uplink *ret);
+
+/** datapath_set_ranges() - fills `ranges`; @own: addresses of this machine, excluded everywhere */
+int datapath_set_ranges(struct datapath *dp, const __be32 *own, size_t n_own);
+
+/** datapath_lease() - looks an address up; 0 or -ENOENT */
+int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
+		   struct skep_lease *ret);
+
+/** datapath_lease_insert() - makes the address leased and its port open; on failure neither.
+ * -EEXIST, -E2BIG */
+int datapath_lease_insert(struct datapath *dp, const struct skep_addr *address,
+			  const struct skep_lease *lease);
+
+/** datapath_lease_delete() - makes the address dark and closes its port; harmless when it is dark
+ */
+void datapath_lease_delete(struct datapath *dp, const struct skep_addr *address, __u32 port);
+
+/** datapath_next_lease() - walks the leases; @prev NULL for the first; 0 or -ENOENT at the end */
+int datapath_next_lease(const struct datapath *dp, const struct skep_addr *prev,
+			struct skep_addr *ret);
+
+void datapath_set_container(struct datapath *dp, __u32 slot, const struct skep_container *c);
+int datapath_container(const struct datapath *dp, __u32 slot, struct skep_container *ret);
+
+/** datapath_count() - counts a verdict of skepd's own; the programs count theirs themselves */
+void datapath_count(struct datapath *dp, enum skep_verdict verdict);
+
+/** datapath_counters() - sums over CPUs, for every verdict */
+int datapath_counters(const struct datapath *dp, __u64 ret[SKEP_VERDICT_MAX]);
+
+/** datapath_port_program() - descriptor of the tc program, owned by @dp */
+int datapath_port_program(const struct datapath *dp);
+
+/**
+ * datapath_on_ask() - who gets the ring records
+ * @ask: called with a record and its size in bytes; the record is the ring's and valid during the
+ * call
+ */
+int datapath_on_ask(struct datapath *dp,
+		    void (*ask)(void *data, const struct skep_ask *ask, size_t size), void *data);
+
+/** datapath_asks_fd() - readable while records wait */
+int datapath_asks_fd(const struct datapath *dp);
+
+/** datapath_consume() - hands on at most @budget records */
+void datapath_consume(struct datapath *dp, unsigned int budget);
+
+#endif

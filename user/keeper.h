@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: Keepers
+ *
+ * Starting and stopping a container takes liblxc milliseconds and forks. That is done by keepers:
+ * processes forked at start-up, one per core. The allocator sends a keeper jobs over a socket and
+ * goes on; a started container comes back as a message with its descriptors. A keeper that dies is
+ * replaced, and what it was doing counts as failed.
+ */
+#ifndef SKEP_USER_KEEPER_H
+#define SKEP_USER_KEEPER_H
+
+#include "config.h"
+#include "message.h"
+#include "pool.h"
+
+/**
+ * struct keeper_context - what a keeper works with; must outlive it
+ * @port_program: descriptor of the tc program
+ * @secret:       key of host names, MAC_KEY_LEN bytes
+ * @locks:        descriptors that hold skepd's directories until the last keeper has ended
+ */
+#define KEEPER_LOCKS 3
+struct keeper_context {
+	const struct config *config;
+	int port_program;
+	const __u8 *secret;
+	int locks[KEEPER_LOCKS];
+};
+
+/** keeper_run() - the keeper process: works until the channel closes; never returns */
+_Noreturn void keeper_run(const struct keeper_context *context, unsigned int number, int channel);
+
+struct keepers;
+
+/**
+ * keepers_new() - forks @n keepers
+ * @ret: freed with keepers_free()
+ *
+ * Return: 0 or negative errno.
+ */
+int keepers_new(const struct keeper_context *context, unsigned int n, struct keepers **ret);
+
+/** keepers_free() - closes the channels and waits until the keepers have ended; accepts NULL */
+struct keepers *keepers_free(struct keepers *keepers);
+
+unsigned int keepers_count(const struct keepers *keepers);
+
+/** keepers_fd() - the channel of a keeper, readable when it has news */
+int keepers_fd(const struct keepers *keepers, unsigned int number);
+
+/** keepers_ready() - a keeper that can take a job, or -1; those with least to do come first */
+int keepers_ready(const struct keepers *keepers);
+
+/** keepers_send() - gives it the job; 0 or negative errno when it is gone */
+int keepers_send(struct keepers *keepers, unsigned int number, const struct job_message *job);
+
+/**
+ * keepers_receive() - a result
+ * @ret_fds: DONE_FDS descriptors, the caller's
+ *
+ * Return: 1 with a result, 0 when there is none now, -EPIPE when the keeper is gone: then
+ * keepers_lost_job() until -ENOENT, and keepers_replace().
+ */
+int keepers_receive(struct keepers *keepers, unsigned int number, struct done_message *ret,
+		    int ret_fds[DONE_FDS]);
+
+/** keepers_lost_job() - a job that a dead keeper had; 0 or -ENOENT */
+int keepers_lost_job(struct keepers *keepers, unsigned int number, struct job_message *ret);
+
+/** keepers_replace() - forks another in its place; keepers_fd() changes. 0 or negative errno. */
+int keepers_replace(struct keepers *keepers, unsigned int number);
+
+#endif

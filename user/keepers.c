@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The allocator's side of the keepers; see keeper.h. Owns the channels and knows what each keeper
+ * has to do. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "cleanup.h"
+#include "files.h"
+#include "keeper.h"
+
+#define JOBS_MAX 2 /* one in hand and one waiting, so that a keeper never idles for us */
+
+struct helper {
+	pid_t pid;
+	int channel;
+	unsigned int n_jobs;
+	struct job_message jobs[JOBS_MAX];
+};
+
+struct keepers {
+	struct keeper_context context;
+	unsigned int n;
+	struct helper helpers[];
+};
+
+/* Signals are the allocator's; a disposition of SIG_IGN would be inherited by every container's
+ * init. */
+static void on_signal(int number)
+{
+	(void)number;
+}
+
+static _Noreturn void child(const struct keeper_context *context, unsigned int number, int channel)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	int keep[KEEPER_LOCKS + 2] = {channel, context->port_program};
+
+	/* Above all not the allocator's ends of the channels, and no container's namespace. */
+	memcpy(keep + 2, context->locks, sizeof(context->locks));
+	files_close_all_but(keep, ARRAY_SIZE(keep));
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	log_set_sink(NULL, NULL);
+	keeper_run(context, number, channel);
+}
+
+static int spawn(struct keepers *keepers, unsigned int number)
+{
+	struct helper *helper = &keepers->helpers[number];
+	int ends[2];
+	int err = message_pair(ends);
+
+	if (err)
+		return err;
+	helper->pid = fork();
+	if (helper->pid < 0) {
+		err = -errno;
+		close(ends[0]);
+		close(ends[1]);
+		return err;
+	}
+	if (!helper->pid) {
+		child(&keepers->context, number, ends[1]);
+	}
+	close(ends[1]);
+	helper->channel = ends[0];
+	helper->n_jobs = 0;
+	return 0;
+}
+
+int keepers_new(const struct keeper_context *context, unsigned int n, struct keepers **ret)
+{
+	struct keepers *keepers = calloc(1, sizeof(*keepers) + n * sizeof(keepers->helpers[0]));
+	int err = 0;
+
+	if (!keepers)
+		return -ENOMEM;
+	keepers->context = *context;
+	keepers->n = n;
+	for (unsigned int i = 0; i < n; i++)
+		keepers->helpers[i].channel = -EBADF;
+	for (unsigned int i = 0; !err && i < n; i++)
+		err = spawn(keepers, i);
+	if (err)
+		keepers_free(keepers);
+	else
+		*ret = keepers;
+	return err;
+}
+
+static void reap(struct helper *helper)
+{
+	helper->channel = close_fd(helper->channel);
+	if (helper->pid > 0)
+		while (waitpid(helper->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	helper->pid = 0;
+}
+
+struct keepers *keepers_free(struct keepers *keepers)
+{
+	if (!keepers)
+		return NULL;
+	for (unsigned int i = 0; i < keepers->n; i++)
+		keepers->helpers[i].channel = close_fd(keepers->helpers[i].channel);
+	for (unsigned int i = 0; i < keepers->n; i++)
+		reap(&keepers->helpers[i]);
+	free(keepers);
+	return NULL;
+}
+
+unsigned int keepers_count(const struct keepers *keepers)
+{
+	return keepers->n;
+}
+
+int keepers_fd(const struct keepers *keepers, unsigned int number)
+{
+	return keepers->helpers[number].channel;
+}
+
+int keepers_ready(const struct keepers *keepers)
+{
+	int best = -1;
+
+	for (unsigned int i = 0; i < keepers->n; i++) {
+		const struct helper *h = &keepers->helpers[i];
+
+		if (h->channel >= 0 && h->n_jobs < JOBS_MAX &&
+		    (best < 0 || h->n_jobs < keepers->helpers[best].n_jobs))
+			best = (int)i;
+	}
+	return best;
+}
+
+int keepers_send(struct keepers *keepers, unsigned int number, const struct job_message *job)
+{
+	struct helper *helper = &keepers->helpers[number];
+
+	helper->jobs[helper->n_jobs++] = *job;
+	return message_send(helper->channel, job, sizeof(*job), NULL, 0, true);
+}
+
+static void forget_job(struct helper *helper, __u32 slot)
+{
+	for (unsigned int i = 0; i < helper->n_jobs; i++)
+		if (helper->jobs[i].slot == slot) {
+			helper->jobs[i] = helper->jobs[--helper->n_jobs];
+			return;
+		}
+}
+
+int keepers_receive(struct keepers *keepers, unsigned int number, struct done_message *ret,
+		    int ret_fds[DONE_FDS])
+{
+	struct helper *helper = &keepers->helpers[number];
+	ssize_t n = message_receive(helper->channel, ret, sizeof(*ret), ret_fds, DONE_FDS, true);
+
+	if (n == -EAGAIN)
+		return 0;
+	if (n != sizeof(*ret))
+		return -EPIPE;
+	forget_job(helper, ret->slot);
+	return 1;
+}
+
+int keepers_lost_job(struct keepers *keepers, unsigned int number, struct job_message *ret)
+{
+	struct helper *helper = &keepers->helpers[number];
+
+	if (!helper->n_jobs)
+		return -ENOENT;
+	*ret = helper->jobs[--helper->n_jobs];
+	return 0;
+}
+
+int keepers_replace(struct keepers *keepers, unsigned int number)
+{
+	reap(&keepers->helpers[number]);
+	return spawn(keepers, number);
+}

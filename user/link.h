@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Network interfaces over rtnetlink: the veth pair of a container, the flags of the uplink, and
+ * news about NICs that come and go. All in the caller's network namespace unless said otherwise.
+ */
+#ifndef SKEP_USER_LINK_H
+#define SKEP_USER_LINK_H
+
+#include <linux/types.h>
+#include <net/if.h>
+#include <stdbool.h>
+
+/** link_set_promisc() - Return: 1 when it was changed, 0 when it was so already, or negative errno.
+ */
+int link_set_promisc(unsigned int ifindex, bool on);
+
+/**
+ * link_make_pair() - a veth pair, one end here and down, the other in another namespace as "eth0"
+ * @name:  of the end here
+ * @netns: descriptor of the other namespace
+ *
+ * IPv6 is off on the end here: the box says nothing of its own to a container. Return: ifindex of
+ * the end here, or negative errno.
+ */
+int link_make_pair(const char *name, int netns);
+
+/** link_set_up() - 0 or negative errno */
+int link_set_up(unsigned int ifindex);
+
+/** link_delete() - removes an interface by name, its peer with it; 0 also when there is none */
+int link_delete(const char *name);
+
+/**
+ * link_prepare_inside() - in the namespace of the container: lo and eth0 up, GRO on
+ *
+ * GRO gives the veth a NAPI context, without which XDP on the uplink cannot redirect to its peer
+ * (drivers/net/veth.c, veth_xdp_xmit). Return: ifindex of eth0, or negative errno.
+ */
+int link_prepare_inside(void);
+
+/** link_monitor_open() - a descriptor with news of interfaces, non-blocking; or negative errno */
+int link_monitor_open(void);
+
+/**
+ * link_monitor_read() - reads what is there
+ * @changed: called for each interface that appeared, changed or (@gone) vanished
+ */
+void link_monitor_read(int fd,
+		       void (*changed)(void *data, const char *name, unsigned int ifindex,
+				       bool gone),
+		       void *data);
+
+#endif

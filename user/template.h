@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Making the root file systems of stock templates. */
+#ifndef SKEP_USER_TEMPLATE_H
+#define SKEP_USER_TEMPLATE_H
+
+#include <stdbool.h>
+
+/**
+ * template_build() - runs the build script of a stock template
+ * @name:      of the template
+ * @state_dir: it becomes state_dir/templates/NAME, whole or not at all
+ * @force:     replace one that is there
+ *
+ * Scripts are found beside this program: ../templates in a build tree, ../share/skep/templates when
+ * installed. Says what is wrong on stderr. Return: 0 or negative errno.
+ */
+int template_build(const char *name, const char *state_dir, bool force);
+
+#endif
