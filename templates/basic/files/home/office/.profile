@@ -1,0 +1,1 @@
+alias orders='ls -la ~/orders'
