@@ -121,16 +121,81 @@ $(TEMPLATE): templates/basic/build $(shell find templates/basic/files -type f 2>
 	$(call msg,TEMPLATE,$@)
 	$(Q)rm -rf $@ && mkdir -p $(dir $@) && $< $@ >/dev/null && touch $@
 
-.PHONY: run-unit run-bpf run-net run-fuzz
-run-unit: $(UNIT_TESTS)
-	$(Q)tests/run $^
+.PHONY: run-lint run-unit run-bpf run-net run-fuzz unit-tests fuzzers
+run-lint: $(SKELETONS) $(BUILD)/seccomp.inc
+	$(Q)BUILD=$(BUILD) tests/run tests/lint
+unit-tests: $(UNIT_TESTS)
+run-unit:
+	$(Q)$(MAKE) BUILD=$(ASAN_BUILD) SANITIZE="$(ASAN)" unit-tests
+	$(Q)tests/run $(UNIT_TESTS:$(BUILD)/%=$(ASAN_BUILD)/%)
 run-bpf: $(BPF_TESTS)
 	$(Q)tests/run $^
-run-net: all $(TEMPLATE)
+fuzzers: $(FUZZERS)
+run-fuzz:
+	$(Q)$(MAKE) CC=$(CLANG) BUILD=$(FUZZ_BUILD) SANITIZE="$(ASAN) -fsanitize=fuzzer-no-link" fuzzers
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run $(FUZZERS:$(BUILD)/%='tests/fuzz/run $(FUZZ_BUILD)/%')
+run-net: all $(TEMPLATE) $(BUILD)/tests/send_frame
 	$(Q)SKEP_TEMPLATE=$(TEMPLATE) BUILD=$(BUILD) tests/run $(NET_TESTS)
-run-fuzz: $(FUZZERS)
-	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run $(FUZZERS:%=tests/fuzz/run-%)
+
+$(BUILD)/tests/send_frame: tests/net/send_frame.c | $(BUILD)/tests
+	$(call msg,TEST,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@
+
+.PHONY: lint unit bpf net fuzz check
+lint unit bpf net fuzz: %: run-% ## one tier of the tests
+check: deps ## all tests; as root
+	$(Q)tests/check lint unit bpf fuzz net
+
+.PHONY: demo
+demo: deps ## the main job in a lab, and what happened; as root; KEEP=1 leaves it running
+	$(Q)$(MAKE) all $(TEMPLATE)
+	$(Q)KEEP=$(KEEP) BUILD=$(BUILD) tests/demo
+
+include bench/bench.mk
+
+# ---- packages --------------------------------------------------------------
+
+# Debian 12 names it lxc-dev, Debian 13 liblxc-dev.
+LXC_DEV := $(shell apt-cache show liblxc-dev >/dev/null 2>&1 && echo liblxc-dev || echo lxc-dev)
+DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev $(LXC_DEV) libmnl-dev \
+	libevent-dev libconfuse-dev libjansson-dev libcmocka-dev liblxc-common busybox-static \
+	clang-format clang-tidy libclang-rt-dev shellcheck mandoc git \
+	iproute2 util-linux procps ethtool jq curl telnet arping nmap tcpdump iputils-ping lxc gnuplot-nox
+
+.PHONY: deps
+deps: ## install the Debian packages that are missing; as root
+	$(Q)missing=; for p in $(DEPS); do \
+		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "  DEPS    $$missing"; \
+		apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+
+# ---- installation ----------------------------------------------------------
+
+UNITDIR ?= /lib/systemd/system
+.PHONY: install
+install: all ## install to DESTDIR and PREFIX
+	$(Q)install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 \
+		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/skep \
+		$(DESTDIR)/etc/skep $(DESTDIR)$(UNITDIR) $(DESTDIR)/usr/lib/sysusers.d
+	$(Q)install -m 755 $(BUILD)/skepd $(BUILD)/skepctl $(DESTDIR)$(PREFIX)/sbin
+	$(Q)install -m 644 user/skep.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	$(Q)install -m 644 user/skepd.8 user/skepctl.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	$(Q)install -m 644 user/skep.conf $(DESTDIR)/etc/skep/skep.conf.example
+	$(Q)install -m 644 user/skep.sysusers $(DESTDIR)/usr/lib/sysusers.d/skep.conf
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|g' user/skepd.service > $(DESTDIR)$(UNITDIR)/skepd.service
+	$(Q)cp -a --no-preserve=ownership templates $(DESTDIR)$(PREFIX)/share/skep/
+	@echo "installed; next: groupadd --system skep (or systemd-sysusers), skepctl template build basic,"
+	@echo "and write /etc/skep/skep.conf from /etc/skep/skep.conf.example"
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z ]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' Makefile bench/bench.mk
+	@echo "  V=1 shows the commands, BUILD=DIR builds elsewhere, CC=clang uses clang"
 
 .PHONY: clean
 clean: ## remove what was built
-	$(Q)rm -rf $(BUILD) $(ASAN_BUILD) $(FUZZ_BUILD)
+	$(Q)rm -rf $(BUILD) $(BUILD)-*

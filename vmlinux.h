@@ -31,7 +31,6 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LPM_TRIE = 11,
-	BPF_MAP_TYPE_DEVMAP_HASH = 25,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
@@ -67,20 +66,6 @@ struct ethhdr {
 	unsigned char h_dest[6];
 	unsigned char h_source[6];
 	__be16 h_proto;
-};
-
-struct iphdr {
-	__u8 ihl : 4;
-	__u8 version : 4;
-	__u8 tos;
-	__be16 tot_len;
-	__be16 id;
-	__be16 frag_off;
-	__u8 ttl;
-	__u8 protocol;
-	__sum16 check;
-	__be32 saddr;
-	__be32 daddr;
 };
 
 #pragma clang attribute pop

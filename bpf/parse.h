@@ -14,14 +14,11 @@
 #include "vmlinux.h"
 #include <bpf/bpf_endian.h>
 #define parse_htons(x) bpf_htons(x)
-#define parse_htonl(x) bpf_htonl(x)
 #else
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
-#include <linux/ip.h>
 #include <stdbool.h>
 #define parse_htons(x) htons(x)
-#define parse_htonl(x) htonl(x)
 #endif
 
 #include "skep/maps.h"
@@ -83,6 +80,14 @@ struct parse_arp {
 	__u8 tpa[4];
 };
 
+/* RFC 791; behind an Ethernet header its words are not aligned, as struct iphdr has to be. */
+struct parse_ip {
+	__u8 version_ihl;
+	__u8 unread[11];
+	__u8 src[4];
+	__u8 dst[4];
+};
+
 PARSE_INLINE bool parse_mac_is_group(const __u8 mac[6])
 {
 	return mac[0] & 1;
@@ -139,15 +144,21 @@ PARSE_INLINE enum skep_verdict parse_arp(const struct parse_arp *arp, const void
 	return SKEP_LEASED_ARP;
 }
 
-PARSE_INLINE enum skep_verdict parse_ipv4(const struct iphdr *ip, const void *end, struct frame *f)
+PARSE_INLINE enum skep_verdict parse_ipv4(const struct parse_ip *ip, const void *end,
+					  struct frame *f)
 {
+	__u32 header;
+
 	if ((const void *)(ip + 1) > end)
 		return SKEP_PASS_TRUNCATED;
-	if (ip->version != 4 || ip->ihl < 5)
+	header = (ip->version_ihl & 0xf) * 4;
+	if (ip->version_ihl >> 4 != 4 || header < sizeof(*ip))
 		return SKEP_PASS_IP_MALFORMED;
+	if ((const void *)ip + header > end)
+		return SKEP_PASS_TRUNCATED;
 	f->kind = FRAME_IPV4;
-	f->sender.addr = ip->saddr;
-	f->target.addr = ip->daddr;
+	__builtin_memcpy(f->sender.octet, ip->src, 4);
+	__builtin_memcpy(f->target.octet, ip->dst, 4);
 	__builtin_memcpy(f->sender_mac, f->src, 6);
 	return SKEP_LEASED_IP;
 }

@@ -43,7 +43,7 @@ static __always_inline enum skep_verdict parsed(const struct __sk_buff *skb, str
 	case SKEP_PASS_OTHER:
 		return SKEP_PORT_DROP_OTHER;
 	case SKEP_LEASED_ARP:
-		return f->kind == FRAME_PROBE ? SKEP_PORT_DROP_ARP : SKEP_PORT_OUT_ARP;
+		return SKEP_PORT_OUT_ARP;
 	case SKEP_LEASED_IP:
 		return SKEP_PORT_OUT_IP;
 	case SKEP_PASS_ARP_SENDER:

@@ -26,7 +26,7 @@ enum { PRIORITY_ASKS, PRIORITY_REST, PRIORITIES };
 struct allocator {
 	struct farm farm;
 	int monitor;
-	struct event *asks, *control_event, *links, *idle_tick, *term, *interrupt;
+	struct event *asks, *control_event, *links, *idle_tick, *term, *interrupt, *hangup;
 };
 
 static const char *problem(enum skep_verdict verdict)
@@ -184,6 +184,22 @@ static void on_control(evutil_socket_t fd, short what, void *data)
 	farm_tell(farm, &result, sizeof(result));
 }
 
+/* What the uplink program had to drop, it can only count. */
+static void warn_of_full_ring(struct farm *farm)
+{
+	struct log_limit *limit = &farm->limits[SKEP_DROP_ASK_RING_FULL];
+	__u64 now_ns = monotonic_ns(), dropped;
+	unsigned long unused;
+
+	if (!log_limit_pass(limit, now_ns, &unused))
+		return;
+	dropped = datapath_counter(farm->dp, SKEP_DROP_ASK_RING_FULL);
+	if (dropped != farm->ring_full)
+		log_warn("the ring buffer was full: %llu first contacts were dropped",
+			 dropped - farm->ring_full);
+	farm->ring_full = dropped;
+}
+
 static void on_idle_tick(evutil_socket_t fd, short what, void *data)
 {
 	struct farm *farm = data;
@@ -192,6 +208,7 @@ static void on_idle_tick(evutil_socket_t fd, short what, void *data)
 	(void)what;
 	if (farm->state != DAEMON_STOPPING)
 		bind_release_idle(farm);
+	warn_of_full_ring(farm);
 }
 
 static int find_uplink(const struct farm *farm, const char *name)
@@ -220,10 +237,19 @@ static void on_link_changed(void *data, const char *name, unsigned int ifindex, 
 	}
 }
 
+static void on_own_address(void *data, __be32 addr)
+{
+	struct farm *farm = data;
+
+	datapath_exclude(farm->dp, addr);
+}
+
 static void on_links(evutil_socket_t fd, short what, void *data)
 {
+	const struct link_news news = {on_link_changed, on_own_address, data};
+
 	(void)what;
-	link_monitor_read(fd, on_link_changed, data);
+	link_monitor_read(fd, &news);
 }
 
 static void stop(struct farm *farm)
@@ -289,9 +315,10 @@ static int add_events(struct allocator *a)
 	a->idle_tick = add_event(farm, -1, 0, on_idle_tick, PRIORITY_REST);
 	a->term = add_event(farm, SIGTERM, EV_SIGNAL, on_stop, PRIORITY_REST);
 	a->interrupt = add_event(farm, SIGINT, EV_SIGNAL, on_stop, PRIORITY_REST);
+	a->hangup = add_event(farm, SIGHUP, EV_SIGNAL, on_stop, PRIORITY_REST);
 	farm->refill = event_new(farm->base, -1, 0, on_refill, farm);
 	if (!a->asks || !a->control_event || !a->links || !a->idle_tick || !a->term ||
-	    !a->interrupt || !farm->refill)
+	    !a->interrupt || !a->hangup || !farm->refill)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < keepers_count(farm->keepers); i++)
 		if (farm_watch_keeper(farm, i))
@@ -395,6 +422,7 @@ static void release_all(struct allocator *a)
 	free_event(a->idle_tick);
 	free_event(a->term);
 	free_event(a->interrupt);
+	free_event(a->hangup);
 	free_event(farm->refill);
 	if (farm->base)
 		event_base_free(farm->base);
@@ -425,6 +453,10 @@ int allocator_run(const struct allocator_context *context)
 		err = attach_all(&a.farm);
 	log_set_sink(tell_line, &a.farm);
 	if (!err) {
+		sigset_t none;
+
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
 		farm_wake_refill(&a.farm, 0);
 		event_base_dispatch(a.farm.base);
 	}

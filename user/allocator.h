@@ -30,8 +30,9 @@ struct allocator_context {
 };
 
 /**
- * allocator_run() - attaches to the uplinks and works until SIGTERM or SIGINT
+ * allocator_run() - attaches to the uplinks and works until SIGTERM, SIGINT or SIGHUP
  *
+ * The caller has blocked these; they are let through once somebody listens.
  * On the way out it detaches and has every container destroyed. Logs what is wrong.
  * Return: 0 after a signal, or the negative errno of what kept it from starting.
  */

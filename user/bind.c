@@ -149,6 +149,7 @@ static void bind_new(struct farm *farm, const struct contact *contact,
 		return farm_count(farm, SKEP_NO_BIND_POOL_EMPTY,
 				  "raise pool.warm, or wait for the refill");
 	if (give(farm, contact, range, slot, &lease) != SKEP_BOUND) {
+		farm->warm[slot].since_ns = monotonic_ns();
 		pool_give_up(farm->pool, slot);
 		farm_show(farm, slot);
 		farm_wake_refill(farm, 0);
@@ -156,6 +157,7 @@ static void bind_new(struct farm *farm, const struct contact *contact,
 	}
 	deliver(farm, contact, lease.port);
 	/* The answer is on its way: from here on nobody waits. */
+	farm->warm[slot].since_ns = lease.bound_ns;
 	farm->warm[slot].address = contact->ask->address;
 	farm_count(farm, SKEP_BOUND, NULL);
 	farm_show(farm, slot);
@@ -205,6 +207,7 @@ void bind_release(struct farm *farm, __u32 slot, enum skep_verdict why)
 	farm_count(farm, why, NULL);
 	tell(farm, why, slot, &lease, NULL);
 	memset(&warm->address, 0, sizeof(warm->address));
+	warm->since_ns = monotonic_ns();
 	pool_give_up(farm->pool, slot);
 	farm_show(farm, slot);
 	farm_wake_refill(farm, 0);

@@ -3,6 +3,7 @@
 #include "cgroup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "cleanup.h"
 
 #define ROOT "/sys/fs/cgroup"
+#define HIERARCHIES_MAX 32
 #define TRIES 250
 #define PAUSE_NS 20000000L
 #define PATH_LEN 1024
@@ -22,6 +24,54 @@ bool cgroup_is_v2(void)
 	struct statfs fs;
 
 	return !statfs(ROOT, &fs) && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+struct cgroup_home {
+	int n;
+	int procs[HIERARCHIES_MAX]; /* cgroup.procs files, open for writing */
+};
+
+/* From a line of /proc/self/cgroup, "NUMBER:CONTROLLERS:PATH"; see cgroups(7). */
+static int open_procs(char *line)
+{
+	char path[PATH_LEN];
+	char *save = NULL;
+	const char *number = strtok_r(line, ":", &save);
+	const char *controllers =
+		number && !strcmp(number, "0") ? "unified" : strtok_r(NULL, ":", &save);
+	const char *group = strtok_r(NULL, "\n", &save);
+
+	if (!controllers || !group)
+		return -1;
+	if (cgroup_is_v2())
+		controllers = "";
+	else if (!strncmp(controllers, "name=", strlen("name=")))
+		controllers += strlen("name=");
+	group += *group == ':'; /* the unified one names no controllers */
+	snprintf(path, sizeof(path), ROOT "/%s%s/cgroup.procs", controllers, group);
+	return open(path, O_WRONLY | O_CLOEXEC);
+}
+
+struct cgroup_home *cgroup_home_new(void)
+{
+	struct cgroup_home *home = calloc(1, sizeof(*home));
+	cleanup_fclose FILE *file = fopen("/proc/self/cgroup", "re");
+	char line[PATH_LEN];
+
+	while (home && file && home->n < HIERARCHIES_MAX && fgets(line, sizeof(line), file)) {
+		int fd = open_procs(line);
+
+		if (fd >= 0)
+			home->procs[home->n++] = fd;
+	}
+	return home;
+}
+
+void cgroup_go_home(const struct cgroup_home *home)
+{
+	for (int i = 0; i < home->n; i++)
+		if (write(home->procs[i], "0", 1) < 0)
+			continue; /* that hierarchy is gone, or we never left */
 }
 
 static void kill_members(const char *dir)

@@ -8,6 +8,15 @@
 /** cgroup_is_v2() - whether the unified hierarchy is the only one */
 bool cgroup_is_v2(void);
 
+/** struct cgroup_home - where a process belongs, in every hierarchy */
+struct cgroup_home;
+
+/** cgroup_home_new() - of the calling process; freed with it. Return: NULL when out of memory. */
+struct cgroup_home *cgroup_home_new(void);
+
+/** cgroup_go_home() - moves the calling process back there */
+void cgroup_go_home(const struct cgroup_home *home);
+
 /**
  * cgroup_remove() - kills what runs in a group and removes it with all below, in every hierarchy
  * @group: relative to the hierarchies' roots

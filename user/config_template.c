@@ -16,7 +16,9 @@ static const struct value_bounds processes_bounds = {"processes", 1, PROCESSES_M
 struct template_config *config_find_template(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->n_templates; i++) {
-		if (!strcmp(config->templates[i].name, name))
+		const char *have = config->templates[i].name;
+
+		if (have && !strcmp(have, name))
 			return &config->templates[i];
 	}
 	return NULL;

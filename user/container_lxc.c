@@ -27,6 +27,7 @@
 #include "log.h"
 
 #define PATH_LEN 512
+#define LXC_LOCKS "/run/lxc/lock"
 #define NODE_MODE (S_IFCHR | 0666)
 
 static const struct {
@@ -185,6 +186,21 @@ static void unmount_all(const char *dir_path)
 	rmdir(dir_path);
 }
 
+/* liblxc makes one for every container it is asked about, in a directory of the same path. */
+static void remove_lock_files(const struct config *config)
+{
+	const size_t above = strlen(LXC_LOCKS);
+	char path[PATH_LEN];
+
+	path_of(path, LXC_LOCKS "%s/containers", config->state_dir);
+	files_remove_tree(path);
+	for (char *end = strrchr(path, '/'); end > path + above; end = strrchr(path, '/')) {
+		*end = '\0';
+		if (rmdir(path))
+			break; /* another's, or gone */
+	}
+}
+
 void container_unprepare(const struct config *config)
 {
 	char path[PATH_LEN], root[PATH_LEN];
@@ -195,9 +211,7 @@ void container_unprepare(const struct config *config)
 	unlink(path_of(path, "%s/seccomp", config->run_dir));
 	rmdir(containers_dir(config, path));
 	cgroup_remove(cgroup_root(config, root));
-	/* liblxc's lock files, made for every container it is asked about */
-	path_of(path, "/run/lxc/lock/%s/containers", config->state_dir);
-	files_remove_tree(path);
+	remove_lock_files(config);
 }
 
 static bool set_item(struct lxc_container *c, const char *key, const char *format, ...)
@@ -241,7 +255,7 @@ static bool set_limits(struct lxc_container *c, const struct config *config, __u
 	return set_item(c, "lxc.cgroup.dir.container", "%s/%s", root, name) &&
 	       set_item(c, "lxc.cgroup.dir.monitor", "%s/monitor-%s", root, name) &&
 	       set_item(c, memory, "%llu", t->memory) && set_item(c, pids, "%u", t->processes) &&
-	       set_item(c, "lxc.prlimit.core", "0");
+	       set_item(c, "lxc.prlimit.core", "0") && set_item(c, "lxc.proc.oom_score_adj", "0");
 }
 
 static bool set_identity(struct lxc_container *c, const struct config *config,

@@ -5,6 +5,7 @@
  */
 #include "datapath.h"
 
+#include <assert.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -92,14 +93,6 @@ int datapath_make_dir(const char *bpf_dir)
 	return 0;
 }
 
-static int open_options(const struct datapath *dp, struct bpf_object_open_opts *opts)
-{
-	memset(opts, 0, sizeof(*opts));
-	opts->sz = sizeof(*opts);
-	opts->pin_root_path = dp->config->bpf_dir;
-	return 0;
-}
-
 static void size_maps(struct bpf_object *object, unsigned int max)
 {
 	static const char *const sized[] = {"leases", "ports", "containers"};
@@ -127,11 +120,10 @@ static int load_failed(const char *what, int err)
 
 static int load_uplink(struct datapath *dp, __u16 ordinal)
 {
-	struct bpf_object_open_opts opts;
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = dp->config->bpf_dir);
 	struct uplink_bpf *skel;
 	int err;
 
-	open_options(dp, &opts);
 	skel = uplink_bpf__open_opts(&opts);
 	if (!skel)
 		return load_failed("uplink", -errno);
@@ -144,10 +136,9 @@ static int load_uplink(struct datapath *dp, __u16 ordinal)
 
 static int load_port(struct datapath *dp)
 {
-	struct bpf_object_open_opts opts;
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = dp->config->bpf_dir);
 	int err;
 
-	open_options(dp, &opts);
 	dp->port = port_bpf__open_opts(&opts);
 	if (!dp->port)
 		return load_failed("port", -errno);
@@ -158,6 +149,7 @@ static int load_port(struct datapath *dp)
 
 static int load_all(struct datapath *dp)
 {
+	const struct uplink_bpf *first;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < dp->config->n_uplinks; i++)
@@ -166,10 +158,12 @@ static int load_all(struct datapath *dp)
 		err = load_port(dp);
 	if (err)
 		return err;
-	dp->leases = bpf_map__fd(dp->uplinks[0]->maps.leases);
-	dp->ranges = bpf_map__fd(dp->uplinks[0]->maps.ranges);
-	dp->counters = bpf_map__fd(dp->uplinks[0]->maps.counters);
-	dp->containers = bpf_map__fd(dp->uplinks[0]->maps.containers);
+	first = dp->uplinks[0];
+	assert(first); /* a configuration has an uplink */
+	dp->leases = bpf_map__fd(first->maps.leases);
+	dp->ranges = bpf_map__fd(first->maps.ranges);
+	dp->counters = bpf_map__fd(first->maps.counters);
+	dp->containers = bpf_map__fd(first->maps.containers);
 	dp->ports = bpf_map__fd(dp->port->maps.ports);
 	dp->uplinks_map = bpf_map__fd(dp->port->maps.uplinks);
 	return 0;
@@ -265,9 +259,10 @@ int datapath_unpin(const char *bpf_dir, unsigned int *ret_leases)
 	return n;
 }
 
+/* By number: names in bpffs cannot have the dot that a NIC's name may have. */
 static void link_pin_path(const struct datapath *dp, __u16 uplink, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s/link_%s", dp->config->bpf_dir, dp->config->uplinks[uplink].name);
+	snprintf(buf, size, "%s/link_%u", dp->config->bpf_dir, uplink);
 }
 
 static int store_uplink(struct datapath *dp, __u16 uplink)
@@ -335,6 +330,18 @@ static int pin_link(struct datapath *dp, __u16 uplink, int fd)
 	return bpf_obj_pin(fd, path) ? -errno : 0;
 }
 
+static void warn_of_stripped_tags(const struct uplink_config *uplink, unsigned int ifindex)
+{
+	bool tagged = false;
+
+	for (size_t i = 0; i < uplink->n_ranges; i++)
+		tagged |= uplink->ranges[i].vlan != 0;
+	if (tagged && link_strips_vlan(ifindex))
+		log_warn("%s takes VLAN tags off before XDP sees the frame; if tagged ranges stay "
+			 "dark, run 'ethtool -K %s rxvlan off'",
+			 uplink->name, uplink->name);
+}
+
 int datapath_attach(struct datapath *dp, __u16 uplink, unsigned int ifindex)
 {
 	const struct uplink_config *config = &dp->config->uplinks[uplink];
@@ -368,6 +375,7 @@ int datapath_attach(struct datapath *dp, __u16 uplink, unsigned int ifindex)
 			 config->name, strerror(-err));
 	else if (err > 0)
 		entry->flags |= SKEP_UPLINK_PROMISC;
+	warn_of_stripped_tags(config, ifindex);
 	err = store_uplink(dp, uplink);
 	log_info("%s: watching, %s XDP", config->name, native ? "native" : "generic");
 	return err;
@@ -422,15 +430,12 @@ static int exclude_address(struct datapath *dp, __u16 uplink, const struct range
 }
 
 /* The range, what is excluded from it, and what can be no machine's address. */
-static int set_range_and_holes(struct datapath *dp, __u16 uplink, const struct range_config *range,
-			       const __be32 *own, size_t n_own)
+static int set_range_and_holes(struct datapath *dp, __u16 uplink, const struct range_config *range)
 {
 	int err = set_range(dp, uplink, range, &range->prefix, false);
 
 	for (size_t i = 0; !err && i < range->n_excludes; i++)
 		err = set_range(dp, uplink, range, &range->excludes[i], true);
-	for (size_t i = 0; !err && i < n_own; i++)
-		err = exclude_address(dp, uplink, range, own[i]);
 	if (!err)
 		err = exclude_address(dp, uplink, range, dp->config->uplinks[uplink].gateway);
 	if (err || range->prefix.len >= 31) /* RFC 3021: no network or broadcast address */
@@ -439,13 +444,17 @@ static int set_range_and_holes(struct datapath *dp, __u16 uplink, const struct r
 	return err ? err : exclude_address(dp, uplink, range, prefix_broadcast(&range->prefix));
 }
 
-int datapath_set_ranges(struct datapath *dp, const __be32 *own, size_t n_own)
+/* Calls @visit for every range of every uplink, until one fails. */
+static int for_each_range(struct datapath *dp,
+			  int (*visit)(struct datapath *dp, __u16 uplink,
+				       const struct range_config *range, __be32 addr),
+			  __be32 addr)
 {
 	for (size_t u = 0; u < dp->config->n_uplinks; u++) {
 		const struct uplink_config *uplink = &dp->config->uplinks[u];
 
 		for (size_t r = 0; r < uplink->n_ranges; r++) {
-			int err = set_range_and_holes(dp, (__u16)u, &uplink->ranges[r], own, n_own);
+			int err = visit(dp, (__u16)u, &uplink->ranges[r], addr);
 
 			if (err) {
 				log_error("%s:%d: cannot store the range: %s", dp->config->file,
@@ -455,6 +464,23 @@ int datapath_set_ranges(struct datapath *dp, const __be32 *own, size_t n_own)
 		}
 	}
 	return 0;
+}
+
+static int set_one(struct datapath *dp, __u16 uplink, const struct range_config *range,
+		   __be32 unused)
+{
+	(void)unused;
+	return set_range_and_holes(dp, uplink, range);
+}
+
+int datapath_set_ranges(struct datapath *dp)
+{
+	return for_each_range(dp, set_one, 0);
+}
+
+int datapath_exclude(struct datapath *dp, __be32 addr)
+{
+	return for_each_range(dp, exclude_address, addr);
 }
 
 int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
@@ -513,18 +539,22 @@ void datapath_count(struct datapath *dp, enum skep_verdict verdict)
 	bpf_map_update_elem(dp->counters, &slot, dp->per_cpu, BPF_ANY);
 }
 
-int datapath_counters(const struct datapath *dp, __u64 ret[SKEP_VERDICT_MAX])
+__u64 datapath_counter(const struct datapath *dp, enum skep_verdict verdict)
 {
-	for (__u32 slot = 0; slot < SKEP_VERDICT_MAX; slot++) {
-		int err = bpf_map_lookup_elem(dp->counters, &slot, dp->per_cpu);
+	__u32 slot = verdict;
+	__u64 sum = 0;
 
-		if (err)
-			return err;
-		ret[slot] = 0;
-		for (int cpu = 0; cpu < dp->n_cpus; cpu++)
-			ret[slot] += dp->per_cpu[cpu];
-	}
-	return 0;
+	if (bpf_map_lookup_elem(dp->counters, &slot, dp->per_cpu))
+		return 0;
+	for (int cpu = 0; cpu < dp->n_cpus; cpu++)
+		sum += dp->per_cpu[cpu];
+	return sum;
+}
+
+void datapath_counters(const struct datapath *dp, __u64 ret[SKEP_VERDICT_MAX])
+{
+	for (unsigned int i = 0; i < SKEP_VERDICT_MAX; i++)
+		ret[i] = datapath_counter(dp, (enum skep_verdict)i);
 }
 
 int datapath_port_program(const struct datapath *dp)

@@ -58,8 +58,12 @@ void datapath_detach(struct datapath *dp, __u16 uplink);
 /** datapath_uplink() - the map entry of an uplink; ifindex is 0 while it is not attached */
 int datapath_uplink(const struct datapath *dp, __u16 uplink, struct skep_uplink *ret);
 
-/** datapath_set_ranges() - fills `ranges`; @own: addresses of this machine, excluded everywhere */
-int datapath_set_ranges(struct datapath *dp, const __be32 *own, size_t n_own);
+/** datapath_set_ranges() - fills `ranges` from the configuration; logs what is wrong */
+int datapath_set_ranges(struct datapath *dp);
+
+/** datapath_exclude() - an address of this machine is never bound; harmless when it is in no range
+ */
+int datapath_exclude(struct datapath *dp, __be32 addr);
 
 /** datapath_lease() - looks an address up; 0 or -ENOENT */
 int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
@@ -84,8 +88,11 @@ int datapath_container(const struct datapath *dp, __u32 slot, struct skep_contai
 /** datapath_count() - counts a verdict of skepd's own; the programs count theirs themselves */
 void datapath_count(struct datapath *dp, enum skep_verdict verdict);
 
-/** datapath_counters() - sums over CPUs, for every verdict */
-int datapath_counters(const struct datapath *dp, __u64 ret[SKEP_VERDICT_MAX]);
+/** datapath_counter() - sum over CPUs; 0 when it cannot be read */
+__u64 datapath_counter(const struct datapath *dp, enum skep_verdict verdict);
+
+/** datapath_counters() - the same for every verdict */
+void datapath_counters(const struct datapath *dp, __u64 ret[SKEP_VERDICT_MAX]);
 
 /** datapath_port_program() - descriptor of the tc program, owned by @dp */
 int datapath_port_program(const struct datapath *dp);

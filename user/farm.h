@@ -52,6 +52,7 @@ struct farm {
 	enum daemon_state state;
 	__u64 last_serial;
 	__u64 last_lease;
+	__u64 ring_full; /* first contacts dropped so far, as far as logged */
 	__u32 idle_cursor;
 	struct log_limit limits[SKEP_VERDICT_MAX];
 };

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
+#include <linux/membarrier.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
@@ -18,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "cgroup.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "link.h"
@@ -27,6 +29,7 @@ struct keeper {
 	const struct keeper_context *context;
 	int channel;
 	int home; /* skepd's network namespace */
+	struct cgroup_home *cgroup;
 	char log_file[512];
 };
 
@@ -75,7 +78,15 @@ static int attach_port_program(unsigned int ifindex, int program)
 	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = program);
 	int err = bpf_tc_hook_create(&hook);
 
-	return err ? err : bpf_tc_attach(&hook, &opts);
+	if (err)
+		return err;
+	/*
+	 * A filter needs an RCU grace period since its qdisc was made (net/sched/sch_generic.c,
+	 * mini_qdisc_pair_swap). If none has passed, the kernel waits for one with the rtnl lock
+	 * held, and binds wait with it. membarrier(2) lets one pass first.
+	 */
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	return bpf_tc_attach(&hook, &opts);
 }
 
 /* The port is shut until its program is in place. */
@@ -119,6 +130,9 @@ static void start(const struct keeper *keeper, const struct job_message *job,
 	host_name_of(keeper->context->secret, job->serial, host_name);
 	done->err = container_start(keeper->context->config, job->slot, job->template, host_name,
 				    keeper->log_file, &done->pid, done->reason);
+	/* liblxc takes its caller along into the monitor's cgroup, which then could never be
+	 * removed. */
+	cgroup_go_home(keeper->cgroup);
 	if (!done->err)
 		connect_container(keeper, job->slot, done, fds);
 }
@@ -152,16 +166,28 @@ static void work(const struct keeper *keeper, const struct job_message *job)
 	close_fd(fds[1]);
 }
 
+/* liblxc prints its errors even when told not to; their first line comes back as a result's reason.
+ */
+static void be_silent(void)
+{
+	cleanup_close int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (null >= 0)
+		dup2(null, STDERR_FILENO);
+}
+
 _Noreturn void keeper_run(const struct keeper_context *context, unsigned int number, int channel)
 {
 	struct keeper keeper = {.context = context, .channel = channel};
 	struct job_message job;
 
 	prctl(PR_SET_NAME, "skepd-keeper");
+	be_silent();
 	snprintf(keeper.log_file, sizeof(keeper.log_file), "%s/keeper%u.log",
 		 context->config->run_dir, number);
 	keeper.home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	while (keeper.home >= 0 &&
+	keeper.cgroup = cgroup_home_new();
+	while (keeper.home >= 0 && keeper.cgroup &&
 	       message_receive(channel, &job, sizeof(job), NULL, 0, false) == sizeof(job))
 		work(&keeper, &job);
 	_exit(0);

@@ -10,6 +10,8 @@
 #ifndef SKEP_USER_KEEPER_H
 #define SKEP_USER_KEEPER_H
 
+#include <sys/resource.h>
+
 #include "config.h"
 #include "message.h"
 #include "pool.h"
@@ -18,6 +20,7 @@
  * struct keeper_context - what a keeper works with; must outlive it
  * @port_program: descriptor of the tc program
  * @secret:       key of host names, MAC_KEY_LEN bytes
+ * @files:        limit of open files, for the containers to inherit; the allocator's own is higher
  * @locks:        descriptors that hold skepd's directories until the last keeper has ended
  */
 #define KEEPER_LOCKS 3
@@ -25,6 +28,7 @@ struct keeper_context {
 	const struct config *config;
 	int port_program;
 	const __u8 *secret;
+	struct rlimit files;
 	int locks[KEEPER_LOCKS];
 };
 

@@ -35,15 +35,19 @@ static void on_signal(int number)
 
 static _Noreturn void child(const struct keeper_context *context, unsigned int number, int channel)
 {
+	sigset_t none;
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 	int keep[KEEPER_LOCKS + 2] = {channel, context->port_program};
 
 	/* Above all not the allocator's ends of the channels, and no container's namespace. */
 	memcpy(keep + 2, context->locks, sizeof(context->locks));
 	files_close_all_but(keep, ARRAY_SIZE(keep));
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
+	setrlimit(RLIMIT_NOFILE, &context->files);
 	log_set_sink(NULL, NULL);
 	keeper_run(context, number, channel);
 }

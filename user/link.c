@@ -100,6 +100,17 @@ int link_set_up(unsigned int ifindex)
 	return set_flags(ifindex, IFF_UP, IFF_UP);
 }
 
+/*
+ * One queue, said beforehand: otherwise veth makes one a CPU and takes all but one away again,
+ * which waits for an RCU grace period with the rtnl lock held (drivers/net/veth.c,
+ * veth_init_queues) while binds need it.
+ */
+static void put_one_queue(struct nlmsghdr *nlh)
+{
+	mnl_attr_put_u32(nlh, IFLA_NUM_TX_QUEUES, 1);
+	mnl_attr_put_u32(nlh, IFLA_NUM_RX_QUEUES, 1);
+}
+
 static void put_veth_peer(struct nlmsghdr *nlh, int netns)
 {
 	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
@@ -111,6 +122,7 @@ static void put_veth_peer(struct nlmsghdr *nlh, int netns)
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, "eth0");
 	mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (__u32)netns);
+	put_one_queue(nlh);
 	mnl_attr_nest_end(nlh, peer);
 	mnl_attr_nest_end(nlh, data);
 	mnl_attr_nest_end(nlh, info);
@@ -135,6 +147,7 @@ int link_make_pair(const char *name, int netns)
 	link_message(buf, RTM_NEWLINK, 0, &nlh);
 	nlh->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	put_one_queue(nlh);
 	put_veth_peer(nlh, netns);
 	err = request(nlh);
 	if (err)
@@ -158,14 +171,33 @@ int link_delete(const char *name)
 	return err == -ENODEV ? 0 : err;
 }
 
-static int enable_gro(const char *name)
+static int ethtool_value(const char *name, __u32 command, __u32 *data)
 {
 	cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ethtool_value value = {.cmd = ETHTOOL_SGRO, .data = 1};
+	struct ethtool_value value = {.cmd = command, .data = *data};
 	struct ifreq ifr = {.ifr_data = (void *)&value};
 
 	strncpy(ifr.ifr_name, name, sizeof(ifr.ifr_name) - 1);
-	return fd < 0 || ioctl(fd, SIOCETHTOOL, &ifr) ? -errno : 0;
+	if (fd < 0 || ioctl(fd, SIOCETHTOOL, &ifr))
+		return -errno;
+	*data = value.data;
+	return 0;
+}
+
+static int enable_gro(const char *name)
+{
+	__u32 on = 1;
+
+	return ethtool_value(name, ETHTOOL_SGRO, &on);
+}
+
+bool link_strips_vlan(unsigned int ifindex)
+{
+	char name[IF_NAMESIZE];
+	__u32 flags = 0;
+
+	return if_indextoname(ifindex, name) && !ethtool_value(name, ETHTOOL_GFLAGS, &flags) &&
+	       flags & ETH_FLAG_RXVLAN;
 }
 
 int link_prepare_inside(void)
@@ -187,45 +219,52 @@ int link_monitor_open(void)
 {
 	cleanup_close int fd =
 		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK,
+				      .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR};
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)))
 		return -errno;
 	return move_fd(&fd);
 }
 
-struct monitor {
-	void (*changed)(void *data, const char *name, unsigned int ifindex, bool gone);
-	void *data;
-};
-
-static int on_link(const struct nlmsghdr *nlh, void *data)
+static void tell_link(const struct link_news *news, const struct nlmsghdr *nlh)
 {
-	const struct monitor *monitor = data;
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *attr;
 
-	if (nlh->nlmsg_type != RTM_NEWLINK && nlh->nlmsg_type != RTM_DELLINK)
-		return MNL_CB_OK;
 	mnl_attr_for_each(attr, nlh, sizeof(*ifi))
 	{
 		if (mnl_attr_get_type(attr) == IFLA_IFNAME)
-			monitor->changed(monitor->data, mnl_attr_get_str(attr),
-					 (unsigned int)ifi->ifi_index,
-					 nlh->nlmsg_type == RTM_DELLINK);
+			news->changed(news->data, mnl_attr_get_str(attr),
+				      (unsigned int)ifi->ifi_index, nlh->nlmsg_type == RTM_DELLINK);
 	}
+}
+
+static void tell_address(const struct link_news *news, const struct nlmsghdr *nlh)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct ifaddrmsg))
+	{
+		if (mnl_attr_get_type(attr) == IFA_LOCAL)
+			news->address(news->data, mnl_attr_get_u32(attr));
+	}
+}
+
+static int on_message(const struct nlmsghdr *nlh, void *data)
+{
+	if (nlh->nlmsg_type == RTM_NEWLINK || nlh->nlmsg_type == RTM_DELLINK)
+		tell_link(data, nlh);
+	else if (nlh->nlmsg_type == RTM_NEWADDR)
+		tell_address(data, nlh);
 	return MNL_CB_OK;
 }
 
-void link_monitor_read(int fd,
-		       void (*changed)(void *data, const char *name, unsigned int ifindex,
-				       bool gone),
-		       void *data)
+void link_monitor_read(int fd, const struct link_news *news)
 {
-	struct monitor monitor = {changed, data};
 	char buf[BUFFER_SIZE * 4];
 	ssize_t n;
 
 	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0)
-		mnl_cb_run(buf, (size_t)n, 0, 0, on_link, &monitor);
+		mnl_cb_run(buf, (size_t)n, 0, 0, on_message, (void *)news);
 }

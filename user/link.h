@@ -14,6 +14,9 @@
  */
 int link_set_promisc(unsigned int ifindex, bool on);
 
+/** link_strips_vlan() - whether the NIC keeps 802.1Q tags out of the frame (rx-vlan-offload) */
+bool link_strips_vlan(unsigned int ifindex);
+
 /**
  * link_make_pair() - a veth pair, one end here and down, the other in another namespace as "eth0"
  * @name:  of the end here
@@ -38,16 +41,21 @@ int link_delete(const char *name);
  */
 int link_prepare_inside(void);
 
-/** link_monitor_open() - a descriptor with news of interfaces, non-blocking; or negative errno */
+/**
+ * struct link_news - who is told what
+ * @changed: an interface appeared, changed or (@gone) vanished
+ * @address: this machine has got an IPv4 address, in network byte order
+ */
+struct link_news {
+	void (*changed)(void *data, const char *name, unsigned int ifindex, bool gone);
+	void (*address)(void *data, __be32 addr);
+	void *data;
+};
+
+/** link_monitor_open() - a descriptor with such news, non-blocking; or negative errno */
 int link_monitor_open(void);
 
-/**
- * link_monitor_read() - reads what is there
- * @changed: called for each interface that appeared, changed or (@gone) vanished
- */
-void link_monitor_read(int fd,
-		       void (*changed)(void *data, const char *name, unsigned int ifindex,
-				       bool gone),
-		       void *data);
+/** link_monitor_read() - reads what is there, and tells */
+void link_monitor_read(int fd, const struct link_news *news);
 
 #endif

@@ -44,14 +44,26 @@ int message_send(int fd, const void *message, size_t size, const int *fds, size_
 	return n < 0 ? -errno : 0;
 }
 
+/* Keeps the descriptors there is room for and closes the others: nobody else knows of them. */
 static void take_fds(struct msghdr *msg, int *fds, size_t n_fds)
 {
-	for (size_t i = 0; i < n_fds; i++)
-		fds[i] = -EBADF;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-		    c->cmsg_len == CMSG_LEN(n_fds * sizeof(int)))
-			memcpy(fds, CMSG_DATA(c), n_fds * sizeof(int));
+	size_t n = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(int)) <= c->cmsg_len; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			if (n < n_fds)
+				fds[n++] = fd;
+			else
+				close_fd(fd);
+		}
+	}
+	for (; n < n_fds; n++)
+		fds[n] = -EBADF;
 }
 
 ssize_t message_receive(int fd, void *message, size_t size, int *fds, size_t n_fds, bool nonblock)

@@ -50,9 +50,12 @@ static json_t *json_container(__u32 slot)
 	return json_string(container_name(slot, name));
 }
 
+/* Microseconds with one digit behind the point. */
 static json_t *json_us(__u64 ns)
 {
-	return json_real((double)(ns / 100) / 10.0);
+	const __u64 tenths = ns / 100;
+
+	return json_real((double)tenths / 10.0);
 }
 
 static const char *uplink_name(const struct config *config, __u16 ordinal)

@@ -56,16 +56,24 @@ static int wrong_usage(const char *what)
 	return EXIT_USAGE;
 }
 
+static FILE *connect_or_say(const struct options *options)
+{
+	FILE *stream = client_connect(options->socket);
+
+	if (!stream)
+		fprintf(stderr, "skepctl: no skepd at %s: %m%s\n", options->socket,
+			errno == EACCES ? "; you must be root or in the socket's group" : "");
+	return stream;
+}
+
 /* The daemon's answer, or NULL after saying why there is none; *code is what to exit with then. */
 static json_t *ask(const struct options *options, json_t *request, int *code)
 {
-	cleanup_fclose FILE *stream = client_connect(options->socket);
+	cleanup_fclose FILE *stream = connect_or_say(options);
 	json_t *answer;
 	const char *error;
 
 	if (!stream) {
-		fprintf(stderr, "skepctl: no skepd at %s: %m%s\n", options->socket,
-			errno == EACCES ? "; you must be root or in the socket's group" : "");
 		json_decref(request);
 		*code = EXIT_NO_DAEMON;
 		return NULL;
@@ -248,14 +256,12 @@ static int run_release(const struct options *options, char **args)
 
 static int run_watch(const struct options *options, char **args)
 {
-	cleanup_fclose FILE *stream = client_connect(options->socket);
+	cleanup_fclose FILE *stream = connect_or_say(options);
 	json_t *event;
 
 	(void)args;
-	if (!stream) {
-		fprintf(stderr, "skepctl: no skepd at %s: %m\n", options->socket);
+	if (!stream)
 		return EXIT_NO_DAEMON;
-	}
 	if (client_send(stream, json_pack("{ss}", "command", "watch")))
 		return EXIT_FAILED;
 	json_decref(client_receive(stream)); /* says that it watches */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -227,7 +228,11 @@ static int open_datapath(struct daemon *d)
 
 	if (!err)
 		err = datapath_open(d->config, &d->dp);
-	return err ? err : datapath_set_ranges(d->dp, own, n_own);
+	if (!err)
+		err = datapath_set_ranges(d->dp);
+	for (size_t i = 0; !err && i < n_own; i++)
+		err = datapath_exclude(d->dp, own[i]);
+	return err;
 }
 
 static int start_helpers(struct daemon *d)
@@ -244,6 +249,7 @@ static int start_helpers(struct daemon *d)
 	if (pid < 0)
 		return pid;
 	d->control_pid = pid;
+	getrlimit(RLIMIT_NOFILE, &context.files);
 	memcpy(context.locks, d->locks, sizeof(context.locks));
 	err = keepers_new(&context, cores > 0 ? (unsigned int)cores : 1, &d->keepers);
 	if (err)
@@ -268,6 +274,7 @@ static int run(struct daemon *d)
 		err = start_helpers(d);
 	if (err)
 		return err;
+	raise_limits(d->config);
 	context = (struct allocator_context){
 		.config = d->config,
 		.dp = d->dp,
@@ -330,6 +337,18 @@ static int test_only(const struct config *config)
 	return EXIT_OK;
 }
 
+/* A signal that comes while things are being set up is served when the allocator runs. */
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int run_daemon(struct config *config)
 {
 	struct daemon d = {
@@ -346,9 +365,9 @@ static int run_daemon(struct config *config)
 	}
 	if (check_machine(config, error)) {
 		log_error("%s", error);
-		return EXIT_CONFIG;
+		return EXIT_FAILED; /* unlike a wrong file, this may be right the next time */
 	}
-	raise_limits(config);
+	block_signals();
 	err = run(&d);
 	take_down(&d);
 	if (!err)
@@ -366,6 +385,7 @@ int main(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	log_init(options.verbose);
+	umask(0022); /* containers' directories must be open to their mapped root */
 	if (config_load(options.config, &config, error)) {
 		fprintf(stderr, "%s\n", error);
 		return EXIT_CONFIG;

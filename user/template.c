@@ -79,6 +79,7 @@ static int put_in_place(const char *made, const char *path, bool replace)
 int template_build(const char *name, const char *state_dir, bool force)
 {
 	char script[PATH_MAX], dir[PATH_MAX], path[PATH_MAX + NAME_MAX], made[PATH_MAX + NAME_MAX];
+	cleanup_close int lock = -EBADF;
 	bool there;
 	int err;
 
@@ -101,6 +102,14 @@ int template_build(const char *name, const char *state_dir, bool force)
 	err = files_make_dirs(dir, 0755);
 	if (err)
 		return say(err, "cannot make", dir);
+	lock = there ? files_lock(state_dir) : -EBADF;
+	if (lock == -EWOULDBLOCK) {
+		fprintf(stderr,
+			"skepctl: skepd is running on %s, and containers use that template; "
+			"stop it first\n",
+			state_dir);
+		return -EBUSY;
+	}
 	files_remove_tree(made);
 	err = run_script(script, made);
 	if (!err)

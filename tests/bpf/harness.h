@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A program in a box: frames run through it by BPF_PROG_TEST_RUN, with maps of its own, and what it
+ * counted is told. Pins nothing, attaches nothing. Included after cmocka.h.
+ */
+#ifndef SKEP_TESTS_BPF_HARNESS_H
+#define SKEP_TESTS_BPF_HARNESS_H
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../frames.h"
+#include "cleanup.h"
+#include "skep/ask.h"
+#include "skep/maps.h"
+#include "skep/verdict.h"
+
+#define FRAME_MAX 4096
+#define LEASES_MAX 64
+
+/**
+ * struct outcome - what became of a frame
+ * @action: the program's return code
+ * @frame:  as it left, @len bytes of it
+ */
+struct outcome {
+	__u32 action;
+	__u8 frame[FRAME_MAX];
+	size_t len;
+};
+
+static const char *const verdict_names[] = {
+#define VERDICT_NAME(name, label, help) [SKEP_##name] = label,
+	SKEP_VERDICTS(VERDICT_NAME)
+#undef VERDICT_NAME
+};
+
+static bool verdict_seen[SKEP_VERDICT_MAX];
+static __u64 counted_before[SKEP_VERDICT_MAX];
+
+/* skepd pins the maps and gives them their sizes; a test keeps them to itself. */
+static inline void harness_private_maps(struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		const char *name = bpf_map__name(map);
+
+		assert_int_equal(bpf_map__set_pin_path(map, NULL), 0);
+		if (!strcmp(name, "leases") || !strcmp(name, "ports") ||
+		    !strcmp(name, "containers"))
+			assert_int_equal(bpf_map__set_max_entries(map, LEASES_MAX), 0);
+	}
+}
+
+static inline __u64 harness_counter(int counters, __u32 verdict)
+{
+	int n_cpus = libbpf_num_possible_cpus();
+	cleanup_free __u64 *per_cpu = calloc((size_t)n_cpus, sizeof(*per_cpu));
+	__u64 sum = 0;
+
+	assert_non_null(per_cpu);
+	assert_int_equal(bpf_map_lookup_elem(counters, &verdict, per_cpu), 0);
+	for (int cpu = 0; cpu < n_cpus; cpu++)
+		sum += per_cpu[cpu];
+	return sum;
+}
+
+/* Counting begins here. */
+static inline void harness_mark(int counters)
+{
+	for (__u32 v = 0; v < SKEP_VERDICT_MAX; v++)
+		counted_before[v] = harness_counter(counters, v);
+}
+
+/* Since the mark, @verdict was counted @n times and no other at all. */
+static inline void harness_check_counted_n(int counters, enum skep_verdict verdict, __u64 n)
+{
+	bool as_expected = true;
+
+	for (__u32 v = 0; v < SKEP_VERDICT_MAX; v++) {
+		__u64 counted = harness_counter(counters, v) - counted_before[v];
+
+		if (counted == (v == verdict ? n : 0))
+			continue;
+		print_error("%s: counted %llu times\n", verdict_names[v], counted);
+		as_expected = false;
+	}
+	if (!as_expected)
+		fail_msg("expected is %s, %llu times, and no other", verdict_names[verdict], n);
+	verdict_seen[verdict] = true;
+}
+
+static inline void harness_check_counted(int counters, enum skep_verdict verdict)
+{
+	harness_check_counted_n(counters, verdict, 1);
+}
+
+static inline void harness_run(int program, const void *frame, size_t len, struct outcome *ret)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len,
+		    .data_out = ret->frame, .data_size_out = sizeof(ret->frame), .repeat = 1);
+	int err = bpf_prog_test_run_opts(program, &opts);
+
+	if (err)
+		fail_msg("the kernel does not run a frame of %zu bytes: %s", len, strerror(-err));
+	ret->action = opts.retval;
+	ret->len = opts.data_size_out;
+}
+
+static inline void harness_check_frame(const struct outcome *outcome, const void *frame, size_t len)
+{
+	assert_int_equal(outcome->len, len);
+	assert_memory_equal(outcome->frame, frame, len);
+}
+
+static inline union skep_ipv4 harness_ip(const char *octets)
+{
+	union skep_ipv4 ip;
+
+	memcpy(ip.octet, octets, sizeof(ip.octet));
+	return ip;
+}
+
+static inline __u64 harness_clock(clockid_t id)
+{
+	struct timespec ts;
+
+	assert_int_equal(clock_gettime(id, &ts), 0);
+	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
+}
+
+static inline void harness_check_seen(const enum skep_verdict *verdicts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!verdict_seen[verdicts[i]])
+			fail_msg("no test above had the verdict %s", verdict_names[verdicts[i]]);
+}
+
+/* One list of verdicts, as members of an array. */
+#define HARNESS_VERDICT(name, label, help) SKEP_##name,
+
+#endif

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The port program: a table of frames that a container sends, what becomes of each, and what it
+ * leaves behind in the maps. Runs in the kernel but on no port: the tag that a frame gets on its
+ * way out, where it arrives, and IPv4 that is cut off inside its header are test_wire.c's to see.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include "../table.h"
+#include "harness.h"
+#include "port.skel.h"
+
+#define UPLINK 3
+#define PORT 1 /* frames seem to come from the loopback device, which is number 1 everywhere */
+
+#define IP_VLAN_9 "\x0a\x42\x04\x09"	   /* 10.66.4.9, leased to the port on VLAN 9 */
+#define IP_OTHER_UPLINK "\x0a\x42\x04\x0a" /* 10.66.4.10, leased to the port on another uplink */
+#define IP_NEIGHBOUR "\x0a\x42\x04\x0b"	   /* 10.66.4.11, leased to another port */
+
+enum lease { NO_LEASE, OWN, OWN_VLAN_7, OWN_VLAN_9, OWN_OTHER_UPLINK, NEIGHBOUR, LEASES };
+
+static const struct {
+	const char *ip, *mac;
+	__u16 vlan, uplink;
+	__u32 port;
+} leases[LEASES] = {
+	[OWN] = {IP_LEASED, MAC_LEASE, 0, UPLINK, PORT},
+	[OWN_VLAN_7] = {IP_LEASED, MAC_TAGGED, 7, UPLINK, PORT},
+	[OWN_VLAN_9] = {IP_VLAN_9, MAC_LEASE, 9, UPLINK, PORT},
+	[OWN_OTHER_UPLINK] = {IP_OTHER_UPLINK, MAC_LEASE, 0, UPLINK - 1, PORT},
+	[NEIGHBOUR] = {IP_NEIGHBOUR, MAC_OTHER, 0, UPLINK, PORT + 1},
+};
+
+/* How the port and its uplink are when the frame comes. */
+enum world { BOUND, UNBOUND, ON_VLAN_7, UPLINK_MISSING, UPLINK_BEYOND };
+
+static struct port_bpf *skel;
+
+static int fd_of(const struct bpf_map *map)
+{
+	return bpf_map__fd(map);
+}
+
+/* ---- the world ------------------------------------------------------------- */
+
+static struct skep_addr key_of(enum lease lease)
+{
+	return (struct skep_addr){
+		.ip = harness_ip(leases[lease].ip),
+		.vlan = leases[lease].vlan,
+		.uplink = leases[lease].uplink,
+	};
+}
+
+static struct skep_lease fresh(enum lease lease)
+{
+	struct skep_lease value = {
+		.id = 1000 + lease,
+		.bound_ns = 1,
+		.bind_ns = 2,
+		.port = leases[lease].port,
+		.container = lease,
+		.last_in_ns = 3,
+		.packets_in = 4,
+	};
+
+	memcpy(value.mac, leases[lease].mac, sizeof(value.mac));
+	return value;
+}
+
+static void set_leases(void)
+{
+	for (enum lease l = NO_LEASE + 1; l < LEASES; l++) {
+		struct skep_addr key = key_of(l);
+		struct skep_lease value = fresh(l);
+
+		assert_int_equal(
+			bpf_map_update_elem(fd_of(skel->maps.leases), &key, &value, BPF_ANY), 0);
+	}
+}
+
+static void set_ports(enum world world)
+{
+	__u32 port = PORT, neighbour = PORT + 1;
+	struct skep_port value = {
+		.container = 5,
+		.uplink = world == UPLINK_BEYOND ? SKEP_UPLINKS_MAX : UPLINK,
+		.vlan = world == ON_VLAN_7 ? 7 : 0,
+	};
+	int map = fd_of(skel->maps.ports);
+
+	bpf_map_delete_elem(map, &port);
+	if (world != UNBOUND)
+		assert_int_equal(bpf_map_update_elem(map, &port, &value, BPF_ANY), 0);
+	value.container = 6;
+	assert_int_equal(bpf_map_update_elem(map, &neighbour, &value, BPF_ANY), 0);
+}
+
+static void set_uplinks(enum world world)
+{
+	for (__u32 i = 0; i < SKEP_UPLINKS_MAX; i++) {
+		struct skep_uplink value = {
+			.ifindex = i == UPLINK && world == UPLINK_MISSING ? 0 : 200 + i,
+		};
+
+		assert_int_equal(
+			bpf_map_update_elem(fd_of(skel->maps.uplinks), &i, &value, BPF_ANY), 0);
+	}
+}
+
+/* A lease on an uplink that there cannot be. */
+static void set_beyond(void)
+{
+	struct skep_addr key = key_of(OWN);
+	struct skep_lease value = fresh(OWN);
+
+	key.uplink = SKEP_UPLINKS_MAX;
+	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.leases), &key, &value, BPF_ANY), 0);
+}
+
+/* Every lease is as it was made, but for @touched: one frame more went out, between the two
+ * moments. */
+static void check_leases(enum lease touched, __u64 since_ns)
+{
+	for (enum lease l = NO_LEASE + 1; l < LEASES; l++) {
+		struct skep_lease value, expected = fresh(l);
+		struct skep_addr key = key_of(l);
+
+		assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.leases), &key, &value), 0);
+		if (l == touched) {
+			assert_in_range(value.last_out_ns, since_ns,
+					harness_clock(CLOCK_MONOTONIC_COARSE));
+			expected.last_out_ns = value.last_out_ns;
+			expected.packets_out = 1;
+		}
+		assert_memory_equal(&value, &expected, sizeof(value));
+	}
+}
+
+/* ---- one frame ------------------------------------------------------------- */
+
+/**
+ * struct row - a frame and what is to become of it
+ * @lease: whose frame it is, when it is sent out
+ */
+struct row {
+	const char *name;
+	struct bytes in;
+	enum skep_verdict verdict;
+	enum world world;
+	enum lease lease;
+};
+
+/* Whatever becomes of it, the frame is as the container sent it: a tag is beside it in the kernel,
+ * not in it. */
+static void check_row(const struct row *row)
+{
+	bool out = row->verdict == SKEP_PORT_OUT_ARP || row->verdict == SKEP_PORT_OUT_IP;
+	__u64 coarse_ns = harness_clock(CLOCK_MONOTONIC_COARSE);
+	static struct outcome outcome;
+
+	set_leases();
+	set_beyond();
+	set_ports(row->world);
+	set_uplinks(row->world);
+	harness_mark(fd_of(skel->maps.counters));
+	harness_run(bpf_program__fd(skel->progs.port), row->in.at, row->in.len, &outcome);
+	harness_check_counted(fd_of(skel->maps.counters), row->verdict);
+	assert_int_equal(outcome.action, out ? TC_ACT_REDIRECT : TC_ACT_SHOT);
+	harness_check_frame(&outcome, row->in.at, row->in.len);
+	check_leases(row->lease, coarse_ns);
+}
+
+static void becomes(void **state)
+{
+	check_row(*state);
+}
+
+/* ---- the table ------------------------------------------------------------- */
+
+#define FROM_LEASE MAC_ROUTER MAC_LEASE
+#define FROM_LEASE_TO_ALL MAC_ALL MAC_LEASE
+#define ASK(mac, ip) WHO_HAS(mac, ip, IP_ROUTER)
+#define PING(ip) IPV4(ip, IP_CLIENT)
+#define IPV6 "\x60" PING(IP_LEASED) PADDING /* the kernel runs no shorter one */
+#define OUT(what, whose) .verdict = SKEP_PORT_OUT_##what, .lease = (whose)
+#define DROPPED(why) .verdict = SKEP_PORT_DROP_##why
+
+static const struct row rows[] = {
+	/* What a lease allows. */
+	{"IPv4", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_LEASED)), OUT(IP, OWN)},
+	{"IPv4 with an option",
+	 BYTES(FROM_LEASE TYPE_IPV4 IPV4_FROM("\x46", IP_LEASED, IP_CLIENT) "\x94\x04\x00\x00"),
+	 OUT(IP, OWN)},
+	{"IPv4, broadcast", BYTES(FROM_LEASE_TO_ALL TYPE_IPV4 IPV4(IP_LEASED, IP_ALL)),
+	 OUT(IP, OWN)},
+	{"IPv4, multicast", BYTES(MAC_GROUP MAC_LEASE TYPE_IPV4 IPV4(IP_LEASED, IP_GROUP)),
+	 OUT(IP, OWN)},
+	{"who-has", BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEASE, IP_LEASED)), OUT(ARP, OWN)},
+	{"is-at",
+	 BYTES(FROM_LEASE TYPE_ARP IS_AT(MAC_LEASE, IP_LEASED, MAC_ROUTER, IP_ROUTER) PADDING),
+	 OUT(ARP, OWN)},
+	{"announcement (RFC 5227 2.3)",
+	 BYTES(FROM_LEASE_TO_ALL TYPE_ARP WHO_HAS(MAC_LEASE, IP_LEASED, IP_LEASED)), OUT(ARP, OWN)},
+	{"IPv4 of a port on a VLAN", BYTES(MAC_ROUTER MAC_TAGGED TYPE_IPV4 PING(IP_LEASED)),
+	 .world = ON_VLAN_7, OUT(IP, OWN_VLAN_7)},
+	{"who-has of a port on a VLAN",
+	 BYTES(MAC_ALL MAC_TAGGED TYPE_ARP ASK(MAC_TAGGED, IP_LEASED)), .world = ON_VLAN_7,
+	 OUT(ARP, OWN_VLAN_7)},
+
+	/* No lease, whatever it sends. */
+	{"unbound: IPv4", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_LEASED)), .world = UNBOUND,
+	 DROPPED(UNBOUND)},
+	{"unbound: who-has", BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEASE, IP_LEASED)),
+	 .world = UNBOUND, DROPPED(UNBOUND)},
+	{"unbound: IPv6", BYTES(FROM_LEASE TYPE_IPV6 IPV6), .world = UNBOUND, DROPPED(UNBOUND)},
+	{"unbound: tagged", BYTES(FROM_LEASE TAG_7 TYPE_IPV4 PING(IP_LEASED)), .world = UNBOUND,
+	 DROPPED(UNBOUND)},
+
+	/* Neither ARP nor IPv4. */
+	{"IPv6", BYTES(FROM_LEASE TYPE_IPV6 IPV6), DROPPED(OTHER)},
+	{"spanning tree", BYTES("\x01\x80\xc2\x00\x00\x00" MAC_LEASE "\x00\x26\x42\x42\x03"),
+	 DROPPED(OTHER)},
+	{"link layer discovery", BYTES("\x01\x80\xc2\x00\x00\x0e" MAC_LEASE "\x88\xcc\x02"),
+	 DROPPED(OTHER)},
+	{"tagged like a provider",
+	 BYTES(FROM_LEASE TYPE_8021AD "\x00\x07" TYPE_IPV4 PING(IP_LEASED)), DROPPED(OTHER)},
+
+	/* Cut off and malformed. */
+	{"IPv4 that ends inside its options",
+	 BYTES(FROM_LEASE TYPE_IPV4 IPV4_FROM("\x47", IP_LEASED, IP_CLIENT) "\x94\x04\x00\x00"),
+	 DROPPED(MALFORMED)},
+	{"who-has without its last byte",
+	 {(const __u8 *)FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEASE, IP_LEASED), 41},
+	 DROPPED(MALFORMED)},
+	{"half a tag", BYTES(FROM_LEASE TAG_7 "\x08"), DROPPED(MALFORMED)},
+	{"IP version 6 in an IPv4 frame",
+	 BYTES(FROM_LEASE TYPE_IPV4 IPV4_FROM("\x65", IP_LEASED, IP_CLIENT)), DROPPED(MALFORMED)},
+	{"IPv4 header of 16 bytes",
+	 BYTES(FROM_LEASE TYPE_IPV4 IPV4_FROM("\x44", IP_LEASED, IP_CLIENT)), DROPPED(MALFORMED)},
+	{"ARP operation 3",
+	 BYTES(FROM_LEASE_TO_ALL TYPE_ARP ARP("\x00\x03", MAC_LEASE, IP_LEASED, MAC_NONE,
+					      IP_ROUTER)),
+	 DROPPED(MALFORMED)},
+	{"ARP of another hardware type",
+	 BYTES(FROM_LEASE_TO_ALL TYPE_ARP
+	       "\x00\x06\x08\x00\x06\x04\x00\x01" MAC_LEASE IP_LEASED MAC_NONE IP_ROUTER),
+	 DROPPED(MALFORMED)},
+
+	/* A container knows nothing of VLANs. */
+	{"tagged IPv4", BYTES(FROM_LEASE TAG_7 TYPE_IPV4 PING(IP_LEASED)), DROPPED(TAGGED)},
+	{"tagged who-has", BYTES(FROM_LEASE_TO_ALL TAG_7 TYPE_ARP ASK(MAC_LEASE, IP_LEASED)),
+	 DROPPED(TAGGED)},
+	{"priority-tagged IPv4", BYTES(FROM_LEASE TAG_0 TYPE_IPV4 PING(IP_LEASED)),
+	 DROPPED(TAGGED)},
+	{"tagged twice", BYTES(FROM_LEASE TAG_7 TAG_7 TYPE_IPV4 PING(IP_LEASED)), DROPPED(TAGGED)},
+	{"tagged IPv6", BYTES(FROM_LEASE TAG_7 TYPE_IPV6 IPV6), DROPPED(TAGGED)},
+	{"tagged and cut off", BYTES(FROM_LEASE TAG_7 TYPE_IPV4 "\x45"), DROPPED(TAGGED)},
+	{"tagged with the port's own VLAN",
+	 BYTES(MAC_ROUTER MAC_TAGGED TAG_7 TYPE_IPV4 PING(IP_LEASED)), .world = ON_VLAN_7,
+	 DROPPED(TAGGED)},
+
+	/* Another's link address. */
+	{"IPv4 from the neighbour's MAC", BYTES(MAC_ROUTER MAC_OTHER TYPE_IPV4 PING(IP_LEASED)),
+	 DROPPED(MAC)},
+	{"IPv4 from a MAC with one bit off",
+	 BYTES(MAC_ROUTER "\x00\x25\x90\x01\x02\x02" TYPE_IPV4 PING(IP_LEASED)), DROPPED(MAC)},
+	{"IPv4 from a group's MAC", BYTES(MAC_ROUTER MAC_GROUP TYPE_IPV4 PING(IP_LEASED)),
+	 DROPPED(MAC)},
+	{"IPv4 from no MAC", BYTES(MAC_ROUTER MAC_NONE TYPE_IPV4 PING(IP_LEASED)), DROPPED(MAC)},
+	{"who-has in a frame from another MAC",
+	 BYTES(MAC_ALL MAC_OTHER TYPE_ARP ASK(MAC_LEASE, IP_LEASED)), DROPPED(MAC)},
+	{"IPv4 from the MAC of the same address untagged",
+	 BYTES(FROM_LEASE TYPE_IPV4 PING(IP_LEASED)), .world = ON_VLAN_7, DROPPED(MAC)},
+
+	/* Another's address. */
+	{"IPv4 from the neighbour", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_NEIGHBOUR)), DROPPED(ADDR)},
+	{"IPv4 from the neighbour, MAC and all",
+	 BYTES(MAC_ROUTER MAC_OTHER TYPE_IPV4 PING(IP_NEIGHBOUR)), DROPPED(ADDR)},
+	{"IPv4 from a dark address", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_DARK)), DROPPED(ADDR)},
+	{"IPv4 from elsewhere", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_FOREIGN)), DROPPED(ADDR)},
+	{"IPv4 from nobody", BYTES(FROM_LEASE_TO_ALL TYPE_IPV4 IPV4(IP_NONE, IP_ALL)),
+	 DROPPED(ADDR)},
+	{"IPv4 from loopback", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_LOOPBACK)), DROPPED(ADDR)},
+	{"IPv4 from its lease on another VLAN", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_VLAN_9)),
+	 DROPPED(ADDR)},
+	{"IPv4 from its lease on another uplink", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_OTHER_UPLINK)),
+	 DROPPED(ADDR)},
+
+	/* Sender fields that are not the lease's. */
+	{"who-has from the neighbour's address",
+	 BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEASE, IP_NEIGHBOUR)), DROPPED(ARP)},
+	{"who-has from the neighbour's MAC",
+	 BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_OTHER, IP_LEASED)), DROPPED(ARP)},
+	{"who-has from a dark address", BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEASE, IP_DARK)),
+	 DROPPED(ARP)},
+	{"is-at for the router's address",
+	 BYTES(FROM_LEASE TYPE_ARP IS_AT(MAC_LEASE, IP_ROUTER, MAC_ROUTER, IP_CLIENT)),
+	 DROPPED(ARP)},
+	{"is-at with the router's MAC",
+	 BYTES(FROM_LEASE TYPE_ARP IS_AT(MAC_ROUTER, IP_LEASED, MAC_ROUTER, IP_ROUTER)),
+	 DROPPED(ARP)},
+	{"announcement of the neighbour's address",
+	 BYTES(FROM_LEASE_TO_ALL TYPE_ARP WHO_HAS(MAC_LEASE, IP_NEIGHBOUR, IP_NEIGHBOUR)),
+	 DROPPED(ARP)},
+	{"probe", BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEASE, IP_NONE)), DROPPED(ARP)},
+	{"who-has from a group's MAC", BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_GROUP, IP_LEASED)),
+	 DROPPED(ARP)},
+	{"who-has from a multicast address",
+	 BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEASE, IP_GROUP)), DROPPED(ARP)},
+	{"who-has in a frame from a group",
+	 BYTES(MAC_ALL MAC_GROUP TYPE_ARP ASK(MAC_LEASE, IP_LEASED)), DROPPED(ARP)},
+
+	/* Nowhere to go. */
+	{"IPv4, and the uplink is missing", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_LEASED)),
+	 .world = UPLINK_MISSING, DROPPED(NO_UPLINK)},
+	{"who-has, and the uplink is missing",
+	 BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEASE, IP_LEASED)), .world = UPLINK_MISSING,
+	 DROPPED(NO_UPLINK)},
+	{"IPv4, and there is no such uplink", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_LEASED)),
+	 .world = UPLINK_BEYOND, DROPPED(NO_UPLINK)},
+	{"forged IPv4, and the uplink is missing", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_DARK)),
+	 .world = UPLINK_MISSING, DROPPED(ADDR)},
+};
+
+/* ---- lengths --------------------------------------------------------------- */
+
+static const struct bytes own_ip = BYTES(FROM_LEASE TYPE_IPV4 PING(IP_LEASED));
+static const struct bytes own_arp = BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEASE, IP_LEASED));
+
+static void frames_of_any_length(void **state)
+{
+	static const size_t lens[] = {60, 1514, 3000};
+	struct row row = {.name = "", OUT(IP, OWN)};
+	static __u8 buf[FRAME_MAX];
+
+	(void)state;
+	memset(buf, 0xa5, sizeof(buf));
+	memcpy(buf, own_ip.at, own_ip.len);
+	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+		row.in = (struct bytes){buf, lens[i]};
+		check_row(&row);
+	}
+}
+
+/* From one byte behind the Ethernet header, the least that the kernel runs; of IPv4 it runs whole
+ * headers only. */
+static void who_has_cut_off_anywhere(void **state)
+{
+	(void)state;
+	for (size_t len = 15; len <= own_arp.len; len++) {
+		struct row row = {.name = "", DROPPED(MALFORMED)};
+
+		if (len == own_arp.len)
+			row = (struct row){.name = "", OUT(ARP, OWN)};
+		row.in = (struct bytes){own_arp.at, len};
+		check_row(&row);
+	}
+}
+
+static void leases_count_their_frames(void **state)
+{
+	struct skep_addr key = key_of(OWN);
+	static struct outcome outcome;
+	struct skep_lease lease;
+
+	(void)state;
+	set_leases();
+	set_ports(BOUND);
+	set_uplinks(BOUND);
+	harness_mark(fd_of(skel->maps.counters));
+	for (int i = 0; i < 10; i++)
+		harness_run(bpf_program__fd(skel->progs.port), own_ip.at, own_ip.len, &outcome);
+	harness_check_counted_n(fd_of(skel->maps.counters), SKEP_PORT_OUT_IP, 10);
+	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.leases), &key, &lease), 0);
+	assert_int_equal(lease.packets_out, 10);
+}
+
+static void every_verdict_was_seen(void **state)
+{
+	static const enum skep_verdict verdicts[] = {SKEP_VERDICTS_PORT(HARNESS_VERDICT)};
+
+	(void)state;
+	harness_check_seen(verdicts, ARRAY_SIZE(verdicts));
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	skel = port_bpf__open();
+	if (!skel)
+		return -1;
+	harness_private_maps(skel->obj);
+	return port_bpf__load(skel);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	port_bpf__destroy(skel);
+	return 0;
+}
+
+int main(void)
+{
+	static const struct CMUnitTest others[] = {
+		cmocka_unit_test(frames_of_any_length),
+		cmocka_unit_test(who_has_cut_off_anywhere),
+		cmocka_unit_test(leases_count_their_frames),
+		cmocka_unit_test(every_verdict_was_seen),
+	};
+	static struct table table;
+
+	table_add(&table, rows, becomes);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		table_add_test(&table, others[i]);
+	return table_run(&table, "port", setup, teardown);
+}

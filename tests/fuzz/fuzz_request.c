@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Fuzz target: request_parse() on any line, alone in memory of exactly its size. What is taken must
+ * be a request that says the same when it is written down again; what is refused must leave nothing
+ * behind but one of the errors that there are.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "request.h"
+
+static const char *const errors[] = {
+	"not a JSON object",
+	"no \"command\" given",
+	"no such command",
+	"\"address\" is no IPv4 address",
+	"\"uplink\" is no interface name",
+	"\"vlan\" is no VLAN id (0 to 4094)",
+};
+
+static void check(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static bool is_known(const char *error)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
+		if (!strcmp(error, errors[i]))
+			return true;
+	return false;
+}
+
+static int parse(const void *data, size_t size, struct request *ret, const char **ret_error)
+{
+	cleanup_free char *line = malloc(size ? size : 1);
+
+	check(line != NULL);
+	if (size)
+		memcpy(line, data, size);
+	memset(ret, 0xa5, sizeof(*ret));
+	*ret_error = NULL;
+	return request_parse(line, size, ret, ret_error);
+}
+
+static void check_refused(const struct request *request, const char *error)
+{
+	struct request untouched;
+
+	memset(&untouched, 0xa5, sizeof(untouched));
+	check(error && is_known(error));
+	check(!memcmp(request, &untouched, sizeof(untouched)));
+}
+
+static void add(json_t *object, const char *key, json_t *value)
+{
+	check(value && !json_object_set_new(object, key, value));
+}
+
+static char *write_down(const struct request *request)
+{
+	json_t *object = json_object();
+	char address[INET_ADDRSTRLEN], *line;
+
+	inet_ntop(AF_INET, &request->address, address, sizeof(address));
+	add(object, "command", json_string(command_name(request->command)));
+	add(object, "address", json_string(address));
+	if (request->uplink[0])
+		add(object, "uplink", json_string(request->uplink));
+	if (request->vlan >= 0)
+		add(object, "vlan", json_integer(request->vlan));
+	line = json_dumps(object, JSON_COMPACT);
+	json_decref(object);
+	check(line != NULL);
+	return line;
+}
+
+static void check_taken(const struct request *request)
+{
+	struct request again;
+	const char *error;
+	cleanup_free char *line = NULL;
+
+	check(request->command < COMMAND_MAX);
+	check(strnlen(request->uplink, IFNAMSIZ) < IFNAMSIZ);
+	check(request->vlan >= -1 && request->vlan <= 4094);
+	if (request->command != COMMAND_RELEASE) {
+		check(!request->address && !request->uplink[0] && !request->vlan);
+		return;
+	}
+	line = write_down(request);
+	check(!parse(line, strlen(line), &again, &error));
+	check(again.command == request->command && again.address == request->address &&
+	      again.vlan == request->vlan && !strcmp(again.uplink, request->uplink));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct request request;
+	const char *error;
+	int err;
+
+	if (size > REQUEST_LINE_MAX)
+		return 0;
+	err = parse(data, size, &request, &error);
+	check(err == 0 || err == -EINVAL);
+	if (err)
+		check_refused(&request, error);
+	else
+		check_taken(&request);
+	return 0;
+}
