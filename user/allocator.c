@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -433,6 +434,20 @@ static void release_all(struct allocator *a)
 	pool_free(farm->pool);
 }
 
+/*
+ * A first contact must not wait for a keeper's turn on the CPU: without this the slowest hundredth
+ * of binds takes several times as long while the pool is refilled. Keepers forked later, and so
+ * containers, are ordinary again. The kernel keeps a share of the CPU for the others (sched(7),
+ * sched_rt_runtime_us).
+ */
+static void become_urgent(void)
+{
+	const struct sched_param lowest = {.sched_priority = sched_get_priority_min(SCHED_FIFO)};
+
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest))
+		log_info("no real-time priority (%m): binds may wait for other work");
+}
+
 int allocator_run(const struct allocator_context *context)
 {
 	struct allocator a = {
@@ -451,6 +466,7 @@ int allocator_run(const struct allocator_context *context)
 		log_error("cannot start the allocator: %s", strerror(-err));
 	else
 		err = attach_all(&a.farm);
+	become_urgent();
 	log_set_sink(tell_line, &a.farm);
 	if (!err) {
 		sigset_t none;
