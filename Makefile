@@ -68,7 +68,7 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 $(BUILD)/seccomp.inc: user/seccomp.policy | $(BUILD)
 	$(call msg,GEN,$@)
-	$(Q)sed 's/.*/"&\\n"/' $< > $@
+	$(Q)sed '/^#/d; s/.*/"&\\n"/' $< > $@
 
 $(BUILD)/user/%.o: user/%.c $(SKELETONS) $(BUILD)/seccomp.inc | $(BUILD)/user
 	$(call msg,CC,$@)
@@ -99,21 +99,23 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/t
 BPF_TESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/%,$(wildcard tests/bpf/test_*.c))
 NET_TESTS  := $(sort $(wildcard tests/net/test_*.sh))
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
-TEST_OBJECTS := $(CORE_OBJECTS) $(patsubst %,$(BUILD)/user/%.o,check files log)
+TEST_OBJECTS := $(CORE_OBJECTS) $(patsubst %,$(BUILD)/user/%.o,check files log message)
 TEMPLATE   := $(abspath $(BUILD))/templates/basic
 
 $(BUILD)/tests:
 	@mkdir -p $@
 
-$(BUILD)/tests/test_%: tests/unit/test_%.c $(TEST_OBJECTS) | $(BUILD)/tests
+TEST_HEADERS := $(wildcard tests/*.h tests/bpf/*.h bpf/*.h user/*.h) $(HEADERS)
+
+$(BUILD)/tests/test_%: tests/unit/test_%.c $(TEST_OBJECTS) $(TEST_HEADERS) | $(BUILD)/tests
 	$(call msg,TEST,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(TEST_OBJECTS) $(LIBS) -lcmocka -o $@
 
-$(BUILD)/tests/test_%: tests/bpf/test_%.c $(SKELETONS) $(wildcard tests/bpf/*.h) | $(BUILD)/tests
+$(BUILD)/tests/test_%: tests/bpf/test_%.c $(SKELETONS) $(TEST_HEADERS) | $(BUILD)/tests
 	$(call msg,TEST,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(LIBS) -lcmocka -o $@
 
-$(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(CORE_OBJECTS) | $(BUILD)/tests
+$(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(CORE_OBJECTS) $(TEST_HEADERS) | $(BUILD)/tests
 	$(call msg,FUZZ,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $< $(CORE_OBJECTS) $(LIBS) -o $@
 
@@ -134,10 +136,10 @@ fuzzers: $(FUZZERS)
 run-fuzz:
 	$(Q)$(MAKE) CC=$(CLANG) BUILD=$(FUZZ_BUILD) SANITIZE="$(ASAN) -fsanitize=fuzzer-no-link" fuzzers
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run $(FUZZERS:$(BUILD)/%='tests/fuzz/run $(FUZZ_BUILD)/%')
-run-net: all $(TEMPLATE) $(BUILD)/tests/send_frame
+run-net: all $(TEMPLATE) $(BUILD)/tests/send_frame $(BUILD)/tests/talk
 	$(Q)SKEP_TEMPLATE=$(TEMPLATE) BUILD=$(BUILD) tests/run $(NET_TESTS)
 
-$(BUILD)/tests/send_frame: tests/net/send_frame.c | $(BUILD)/tests
+$(BUILD)/tests/%: tests/net/%.c | $(BUILD)/tests
 	$(call msg,TEST,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@
 
@@ -155,9 +157,8 @@ include bench/bench.mk
 
 # ---- packages --------------------------------------------------------------
 
-# Debian 12 names it lxc-dev, Debian 13 liblxc-dev.
-LXC_DEV := $(shell apt-cache show liblxc-dev >/dev/null 2>&1 && echo liblxc-dev || echo lxc-dev)
-DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev $(LXC_DEV) libmnl-dev \
+# Debian 12 has lxc-dev for liblxc-dev.
+DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev liblxc-dev libmnl-dev \
 	libevent-dev libconfuse-dev libjansson-dev libcmocka-dev liblxc-common busybox-static \
 	clang-format clang-tidy libclang-rt-dev shellcheck mandoc git \
 	iproute2 util-linux procps ethtool jq curl telnet arping nmap tcpdump iputils-ping lxc gnuplot-nox
@@ -165,11 +166,15 @@ DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev 
 .PHONY: deps
 deps: ## install the Debian packages that are missing; as root
 	$(Q)missing=; for p in $(DEPS); do \
+		[ "$$p" != liblxc-dev ] || ! dpkg-query -W lxc-dev >/dev/null 2>&1 || continue; \
 		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
 	done; \
 	if [ -n "$$missing" ]; then \
 		echo "  DEPS    $$missing"; \
 		apt-get update -qq && \
+		if ! apt-cache show liblxc-dev >/dev/null 2>&1; then \
+			missing=$$(echo "$$missing" | sed 's/liblxc-dev/lxc-dev/'); \
+		fi && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	fi
 

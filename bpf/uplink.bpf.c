@@ -119,14 +119,14 @@ static __always_inline void zero(__u64 *words, __u64 n)
  */
 static __always_inline enum skep_verdict ask(struct xdp_md *ctx, const struct skep_addr *address,
 					     const struct frame *f, enum skep_verdict verdict,
-					     __u64 len, const __u64 room)
+					     __u64 seen_ns, __u64 len, const __u64 room)
 {
 	struct skep_ask *record = bpf_ringbuf_reserve(&asks, sizeof(*record) + room, 0);
 
 	if (!record)
 		return SKEP_DROP_ASK_RING_FULL;
 	zero((__u64 *)record, (sizeof(*record) + room) / sizeof(__u64));
-	record->seen_ns = bpf_ktime_get_ns();
+	record->seen_ns = seen_ns;
 	record->address = *address;
 	record->requester = f->sender;
 	record->verdict = verdict;
@@ -142,13 +142,13 @@ static __always_inline enum skep_verdict ask(struct xdp_md *ctx, const struct sk
 static __always_inline enum skep_verdict hold(struct xdp_md *ctx, const struct skep_addr *address,
 					      const struct frame *f, enum skep_verdict verdict)
 {
-	__u64 len = bpf_xdp_get_buff_len(ctx);
+	__u64 seen_ns = bpf_ktime_get_ns(), len = bpf_xdp_get_buff_len(ctx);
 
 	if (len < sizeof(struct ethhdr) || len > SKEP_ASK_LARGE)
 		return SKEP_DROP_ASK_TOO_LONG;
 	if (len <= SKEP_ASK_SMALL)
-		return ask(ctx, address, f, verdict, len, SKEP_ASK_SMALL);
-	return ask(ctx, address, f, verdict, len, SKEP_ASK_LARGE);
+		return ask(ctx, address, f, verdict, seen_ns, len, SKEP_ASK_SMALL);
+	return ask(ctx, address, f, verdict, seen_ns, len, SKEP_ASK_LARGE);
 }
 
 static __always_inline enum skep_verdict classify(struct xdp_md *ctx, struct frame *f,

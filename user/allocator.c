@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The event loop; see allocator.h. Owns the events and nothing else: what they mean is in bind.c
- * and refill.c. Ring records have priority over everything.
+ * and refill.c. Ring records have priority, but not for ever.
  */
 #include "allocator.h"
 
@@ -13,13 +13,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "check.h"
 #include "cleanup.h"
 #include "farm.h"
 #include "link.h"
 #include "notify.h"
 
 #define ASKS_AT_ONCE 64
-#define IDLE_TICK_US 100000
+#define TICK_US 100000
+#define STOP_PATIENCE_NS (10 * NS_PER_SEC)
 #define SEND_BUFFER (4 << 20)
 
 enum { PRIORITY_ASKS, PRIORITY_REST, PRIORITIES };
@@ -27,7 +29,7 @@ enum { PRIORITY_ASKS, PRIORITY_REST, PRIORITIES };
 struct allocator {
 	struct farm farm;
 	int monitor;
-	struct event *asks, *control_event, *links, *idle_tick, *term, *interrupt, *hangup;
+	struct event *asks, *more_asks, *control_event, *links, *tick, *term, *interrupt, *hangup;
 };
 
 static const char *problem(enum skep_verdict verdict)
@@ -89,12 +91,28 @@ static void tell_line(void *data, int priority, const char *line)
 	farm_tell(data, &message, sizeof(message));
 }
 
+/* Unlike lines and events, these must arrive: what finds the queue full is sent again later. */
+static void tell_untold(struct farm *farm)
+{
+	struct state_message state = {.type = MESSAGE_STATE, .state = farm->state};
+
+	if (farm->state_untold &&
+	    !message_send(farm->control, &state, sizeof(state), NULL, 0, true))
+		farm->state_untold = false;
+	while (farm->n_results) {
+		const struct result_message *last = &farm->results[farm->n_results - 1];
+
+		if (message_send(farm->control, last, sizeof(*last), NULL, 0, true))
+			return;
+		farm->n_results--;
+	}
+}
+
 static void set_state(struct farm *farm, enum daemon_state state)
 {
-	struct state_message message = {.type = MESSAGE_STATE, .state = state};
-
 	farm->state = state;
-	farm_tell(farm, &message, sizeof(message));
+	farm->state_untold = true;
+	tell_untold(farm);
 }
 
 void farm_wake_refill(struct farm *farm, __u64 wake_ns)
@@ -132,11 +150,25 @@ static void on_ask(void *data, const struct skep_ask *ask, size_t size)
 
 static void on_asks(evutil_socket_t fd, short what, void *data)
 {
-	struct farm *farm = data;
+	struct allocator *a = data;
 
 	(void)fd;
 	(void)what;
-	datapath_consume(farm->dp, ASKS_AT_ONCE);
+	/* In a flood the rest must have its turn: libevent never serves it while there is something
+	 * urgent. */
+	if (datapath_consume(a->farm.dp, ASKS_AT_ONCE)) {
+		event_del(a->asks);
+		event_active(a->more_asks, EV_TIMEOUT, 0);
+	}
+}
+
+static void on_more_asks(evutil_socket_t fd, short what, void *data)
+{
+	struct allocator *a = data;
+
+	(void)fd;
+	(void)what;
+	event_add(a->asks, NULL);
 }
 
 static void on_refill(evutil_socket_t fd, short what, void *data)
@@ -182,7 +214,9 @@ static void on_control(evutil_socket_t fd, short what, void *data)
 	}
 	result.client = release.client;
 	result.err = bind_release_address(farm, &release.address, SKEP_RELEASED_COMMAND);
-	farm_tell(farm, &result, sizeof(result));
+	if (farm->n_results < RESULTS_MAX)
+		farm->results[farm->n_results++] = result;
+	tell_untold(farm);
 }
 
 /* What the uplink program had to drop, it can only count. */
@@ -201,15 +235,35 @@ static void warn_of_full_ring(struct farm *farm)
 	farm->ring_full = dropped;
 }
 
-static void on_idle_tick(evutil_socket_t fd, short what, void *data)
+/* A stop is bounded: what cannot be removed is left to the next start, which says so. */
+static void end_hopeless_stop(struct farm *farm)
+{
+	unsigned int failed = pool_count(farm->pool, SKEP_STATE_FAILED);
+	unsigned int left = farm->config->max - pool_count(farm->pool, SKEP_STATE_NONE);
+
+	if (left != failed || monotonic_ns() - farm->stop_ns < STOP_PATIENCE_NS)
+		return;
+	log_error("%u containers were not removed: the next start will try again", left);
+	farm->error = -EBUSY;
+	event_base_loopbreak(farm->base);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *data)
 {
 	struct farm *farm = data;
 
 	(void)fd;
 	(void)what;
-	if (farm->state != DAEMON_STOPPING)
+	if (farm->state == DAEMON_STOPPING)
+		end_hopeless_stop(farm);
+	else
 		bind_release_idle(farm);
 	warn_of_full_ring(farm);
+	tell_untold(farm);
+	keepers_end_stuck(farm->keepers, monotonic_ns());
+	for (unsigned int i = 0; i < keepers_count(farm->keepers); i++)
+		if (keepers_fd(farm->keepers, i) < 0)
+			refill_revive(farm, i);
 }
 
 static int find_uplink(const struct farm *farm, const char *name)
@@ -243,6 +297,30 @@ static void on_own_address(void *data, __be32 addr)
 	struct farm *farm = data;
 
 	datapath_exclude(farm->dp, addr);
+	if (farm->state != DAEMON_STOPPING)
+		bind_release_all(farm, addr, SKEP_RELEASED_EXCLUDED);
+}
+
+/* What news may have been missed. */
+static void look_around(struct farm *farm)
+{
+	cleanup_free __be32 *own = NULL;
+	size_t n_own = 0;
+
+	for (size_t i = 0; i < farm->config->n_uplinks; i++) {
+		const char *name = farm->config->uplinks[i].name;
+		unsigned int ifindex = if_nametoindex(name);
+		struct skep_uplink entry;
+
+		if (ifindex)
+			on_link_changed(farm, name, ifindex, false);
+		else if (!datapath_uplink(farm->dp, (__u16)i, &entry) && entry.ifindex)
+			on_link_changed(farm, name, entry.ifindex, true);
+	}
+	if (check_own_addresses(&own, &n_own))
+		return;
+	for (size_t i = 0; i < n_own; i++)
+		on_own_address(farm, own[i]);
 }
 
 static void on_links(evutil_socket_t fd, short what, void *data)
@@ -250,7 +328,8 @@ static void on_links(evutil_socket_t fd, short what, void *data)
 	const struct link_news news = {on_link_changed, on_own_address, data};
 
 	(void)what;
-	link_monitor_read(fd, &news);
+	if (link_monitor_read(fd, &news) == -ENOBUFS)
+		look_around(data);
 }
 
 static void stop(struct farm *farm)
@@ -263,7 +342,9 @@ static void stop(struct farm *farm)
 		 farm->config->max - pool_count(farm->pool, SKEP_STATE_NONE));
 	for (size_t i = 0; i < farm->config->n_uplinks; i++)
 		datapath_detach(farm->dp, (__u16)i);
+	bind_release_all(farm, 0, SKEP_RELEASED_STOP);
 	pool_drain(farm->pool);
+	farm->stop_ns = monotonic_ns();
 	event_add(farm->refill, &now);
 }
 
@@ -277,12 +358,17 @@ static void on_stop(evutil_socket_t signal_number, short what, void *data)
 		stop(farm);
 }
 
+void farm_forget_keeper(struct farm *farm, unsigned int number)
+{
+	if (farm->keeper_events[number])
+		event_free(farm->keeper_events[number]);
+	farm->keeper_events[number] = NULL;
+}
+
 int farm_watch_keeper(struct farm *farm, unsigned int number)
 {
 	struct event **event = &farm->keeper_events[number];
 
-	if (*event)
-		event_free(*event);
 	*event = event_new(farm->base, keepers_fd(farm->keepers, number), EV_READ | EV_PERSIST,
 			   on_keeper, farm);
 	return !*event || event_add(*event, NULL) ? -ENOMEM : 0;
@@ -291,7 +377,7 @@ int farm_watch_keeper(struct farm *farm, unsigned int number)
 static struct event *add_event(struct farm *farm, int fd, short what, event_callback_fn callback,
 			       int priority)
 {
-	const struct timeval tick = {.tv_usec = IDLE_TICK_US};
+	const struct timeval tick = {.tv_usec = TICK_US};
 	struct event *event = event_new(farm->base, fd, (short)(what | EV_PERSIST), callback, farm);
 
 	if (!event || event_priority_set(event, priority) ||
@@ -313,12 +399,13 @@ static int add_events(struct allocator *a)
 	a->asks = add_event(farm, datapath_asks_fd(farm->dp), EV_READ, on_asks, PRIORITY_ASKS);
 	a->control_event = add_event(farm, farm->control, EV_READ, on_control, PRIORITY_REST);
 	a->links = add_event(farm, a->monitor, EV_READ, on_links, PRIORITY_REST);
-	a->idle_tick = add_event(farm, -1, 0, on_idle_tick, PRIORITY_REST);
+	a->tick = add_event(farm, -1, 0, on_tick, PRIORITY_REST);
 	a->term = add_event(farm, SIGTERM, EV_SIGNAL, on_stop, PRIORITY_REST);
 	a->interrupt = add_event(farm, SIGINT, EV_SIGNAL, on_stop, PRIORITY_REST);
 	a->hangup = add_event(farm, SIGHUP, EV_SIGNAL, on_stop, PRIORITY_REST);
+	a->more_asks = event_new(farm->base, -1, 0, on_more_asks, a);
 	farm->refill = event_new(farm->base, -1, 0, on_refill, farm);
-	if (!a->asks || !a->control_event || !a->links || !a->idle_tick || !a->term ||
+	if (!a->asks || !a->more_asks || !a->control_event || !a->links || !a->tick || !a->term ||
 	    !a->interrupt || !a->hangup || !farm->refill)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < keepers_count(farm->keepers); i++)
@@ -418,9 +505,10 @@ static void release_all(struct allocator *a)
 	for (unsigned int i = 0; farm->keeper_events && i < keepers_count(farm->keepers); i++)
 		free_event(farm->keeper_events[i]);
 	free_event(a->asks);
+	free_event(a->more_asks);
 	free_event(a->control_event);
 	free_event(a->links);
-	free_event(a->idle_tick);
+	free_event(a->tick);
 	free_event(a->term);
 	free_event(a->interrupt);
 	free_event(a->hangup);
@@ -466,15 +554,19 @@ int allocator_run(const struct allocator_context *context)
 		log_error("cannot start the allocator: %s", strerror(-err));
 	else
 		err = attach_all(&a.farm);
+	if (!err)
+		look_around(&a.farm); /* at what came before the news was listened to */
 	become_urgent();
 	log_set_sink(tell_line, &a.farm);
 	if (!err) {
-		sigset_t none;
+		sigset_t none, listened;
 
 		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
+		sigprocmask(SIG_SETMASK, &none, &listened);
 		farm_wake_refill(&a.farm, 0);
 		event_base_dispatch(a.farm.base);
+		sigprocmask(SIG_BLOCK, &listened, NULL); /* what follows is short */
+		err = a.farm.error;
 	}
 	log_set_sink(NULL, NULL);
 	release_all(&a);

@@ -80,8 +80,6 @@ static void lease_for(struct farm *farm, const struct contact *contact, __u32 sl
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->id = ++farm->last_lease;
-	ret->bound_ns = monotonic_ns();
-	ret->bind_ns = (__u32)(ret->bound_ns - contact->ask->seen_ns);
 	ret->port = farm->warm[slot].port;
 	ret->container = slot;
 	memcpy(ret->mac, contact->mac, sizeof(ret->mac));
@@ -103,7 +101,7 @@ static enum skep_verdict give(struct farm *farm, const struct contact *contact,
 		return SKEP_NO_BIND_PLUMB;
 	}
 	lease_for(farm, contact, slot, ret);
-	err = datapath_lease_insert(farm->dp, &contact->ask->address, ret);
+	err = datapath_lease_insert(farm->dp, &contact->ask->address, ret, contact->ask->seen_ns);
 	if (err) {
 		plumb_unbind(netlink, &plumbing);
 		farm_count(farm, SKEP_NO_BIND_MAP, strerror(-err));
@@ -181,7 +179,7 @@ void bind_ask(struct farm *farm, const struct skep_ask *ask, size_t size)
 		return farm_count(farm, SKEP_NO_BIND_STOPPING, NULL);
 	range = config_range_of(farm->config, ask->address.uplink, ask->address.vlan,
 				ask->address.ip.addr);
-	if (!range)
+	if (!range || !datapath_is_bindable(farm->dp, &ask->address))
 		return farm_count(farm, SKEP_NO_BIND_NO_RANGE, NULL);
 	mac_of(farm->secret, ask->address.ip.addr, ask->address.vlan,
 	       (const __u8(*)[3])farm->config->ouis, farm->config->n_ouis, contact.mac);
@@ -217,10 +215,19 @@ int bind_release_address(struct farm *farm, const struct skep_addr *address, enu
 {
 	struct skep_lease lease;
 
-	if (datapath_lease(farm->dp, address, &lease))
+	if (datapath_lease(farm->dp, address, &lease) ||
+	    pool_state(farm->pool, lease.container) != SKEP_STATE_BOUND)
 		return -ENOENT;
 	bind_release(farm, lease.container, why);
 	return 0;
+}
+
+void bind_release_all(struct farm *farm, __be32 addr, enum skep_verdict why)
+{
+	for (__u32 slot = 0; slot < farm->config->max; slot++)
+		if (pool_state(farm->pool, slot) == SKEP_STATE_BOUND &&
+		    (!addr || farm->warm[slot].address.ip.addr == addr))
+			bind_release(farm, slot, why);
 }
 
 static __u64 later(__u64 a, __u64 b)

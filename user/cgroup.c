@@ -93,6 +93,7 @@ static int remove_group(const char *path)
 	cleanup_closedir DIR *dir = opendir(path);
 	const struct dirent *entry;
 	char child[PATH_LEN];
+	int err;
 
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
@@ -103,8 +104,9 @@ static int remove_group(const char *path)
 		}
 	if (!rmdir(path) || errno == ENOENT)
 		return 0;
+	err = -errno; /* reading the members changes errno */
 	kill_members(path);
-	return -errno;
+	return err;
 }
 
 static int remove_patiently(const char *path)

@@ -25,10 +25,20 @@ static inline __u64 monotonic_ns(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
-/* realtime_of() - the wall clock at a moment of the monotonic one, as far as nobody set it since */
+/*
+ * realtime_of() - the wall clock at a moment of the monotonic one
+ *
+ * The difference between the clocks is measured once, and again when somebody has set the wall
+ * clock: so one moment is always told as the same time, to the microsecond.
+ */
 static inline __u64 realtime_of(__u64 monotonic)
 {
-	return clock_ns(CLOCK_REALTIME) - (monotonic_ns() - monotonic);
+	static __u64 difference;
+	__u64 now = clock_ns(CLOCK_REALTIME) - monotonic_ns();
+
+	if (now - difference + NS_PER_MS > 2 * NS_PER_MS)
+		difference = now;
+	return monotonic + difference;
 }
 
 #define RFC3339_LEN sizeof("2026-11-22T02:31:00.123456Z")

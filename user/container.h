@@ -19,8 +19,13 @@
  * @buf */
 const char *container_name(__u32 slot, char *buf);
 
-/** container_port_name() - name of its port */
-const char *container_port_name(__u32 slot, char *buf);
+/**
+ * container_port_name() - name of its port
+ *
+ * "skep17" in a farm whose state_dir is the default, else with a hash of state_dir: two farms may
+ * share a network namespace.
+ */
+const char *container_port_name(const struct config *config, __u32 slot, char *buf);
 
 /**
  * container_prepare() - what all containers share: directories, template mounts, device nodes,

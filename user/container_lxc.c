@@ -27,6 +27,7 @@
 #include "log.h"
 
 #define PATH_LEN 512
+#define MONITOR "monitor-" /* before the container's name: the cgroup of its monitor */
 #define LXC_LOCKS "/run/lxc/lock"
 #define NODE_MODE (S_IFCHR | 0666)
 
@@ -53,9 +54,26 @@ const char *container_name(__u32 slot, char *buf)
 	return buf;
 }
 
-const char *container_port_name(__u32 slot, char *buf)
+/* 0 for the farm with the default state_dir; two farms on one machine must not meet (FNV-1a). */
+static __u32 farm_tag(const struct config *config)
 {
-	snprintf(buf, CONTAINER_NAME_LEN, "skep%u", slot);
+	__u32 hash = 2166136261U;
+
+	if (!strcmp(config->state_dir, "/var/lib/skep"))
+		return 0;
+	for (const char *p = config->state_dir; *p; p++)
+		hash = (hash ^ (unsigned char)*p) * 16777619U;
+	return hash;
+}
+
+const char *container_port_name(const struct config *config, __u32 slot, char *buf)
+{
+	const __u32 tag = farm_tag(config);
+
+	if (tag)
+		snprintf(buf, CONTAINER_NAME_LEN, "s%08x.%u", tag, slot);
+	else
+		snprintf(buf, CONTAINER_NAME_LEN, "skep%u", slot);
 	return buf;
 }
 
@@ -86,16 +104,20 @@ static const char *template_mount(const struct config *config, __u32 template, c
 	return path_of(buf, "%s/templates/%s", config->run_dir, config->templates[template].name);
 }
 
-/* The farm's own cgroup: two farms on one machine, with different state_dirs, must not meet. */
 static const char *cgroup_root(const struct config *config, char *buf)
 {
-	__u32 hash = 2166136261U; /* FNV-1a */
+	const __u32 tag = farm_tag(config);
 
-	if (!strcmp(config->state_dir, "/var/lib/skep"))
-		return path_of(buf, "skep");
-	for (const char *p = config->state_dir; *p; p++)
-		hash = (hash ^ (unsigned char)*p) * 16777619U;
-	return path_of(buf, "skep-%08x", hash);
+	return tag ? path_of(buf, "skep-%08x", tag) : path_of(buf, "skep");
+}
+
+static int remove_cgroup(const struct config *config, const char *prefix, __u32 slot)
+{
+	char root[PATH_LEN], group[PATH_LEN], name[CONTAINER_NAME_LEN];
+
+	cgroup_root(config, root);
+	path_of(group, "%s/%s%s", root, prefix, container_name(slot, name));
+	return cgroup_remove(group);
 }
 
 static int make_node(const struct config *config, const char *dir, size_t i)
@@ -116,7 +138,7 @@ static int make_nodes(const struct config *config)
 	int err;
 
 	err = files_make_dirs(path_of(dir, "%s/dev", config->run_dir), 0755);
-	if (!err && mount("skep", dir, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k"))
+	if (!err && mount("udev", dir, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k"))
 		err = -errno;
 	for (size_t i = 0; !err && i < ARRAY_SIZE(nodes); i++)
 		err = make_node(config, dir, i);
@@ -253,11 +275,13 @@ static bool set_limits(struct lxc_container *c, const struct config *config, __u
 	}
 	cgroup_root(config, root);
 	return set_item(c, "lxc.cgroup.dir.container", "%s/%s", root, name) &&
-	       set_item(c, "lxc.cgroup.dir.monitor", "%s/monitor-%s", root, name) &&
+	       set_item(c, "lxc.cgroup.dir.monitor", "%s/" MONITOR "%s", root, name) &&
+	       set_item(c, "lxc.cgroup.dir.monitor.pivot", "%s/pivot", root) &&
 	       set_item(c, memory, "%llu", t->memory) && set_item(c, pids, "%u", t->processes) &&
 	       set_item(c, "lxc.prlimit.core", "0") && set_item(c, "lxc.proc.oom_score_adj", "0");
 }
 
+/* A user namespace of one's own would give all capabilities back. */
 static bool set_identity(struct lxc_container *c, const struct config *config,
 			 const char *host_name)
 {
@@ -265,6 +289,7 @@ static bool set_identity(struct lxc_container *c, const struct config *config,
 	       set_item(c, "lxc.idmap", "u 0 %u 65536", config->id_base) &&
 	       set_item(c, "lxc.idmap", "g 0 %u 65536", config->id_base) &&
 	       set_item(c, "lxc.cap.keep", "%s", CAPABILITIES) &&
+	       set_item(c, "lxc.sysctl.user.max_user_namespaces", "0") &&
 	       set_item(c, "lxc.seccomp.profile", "%s/seccomp", config->run_dir);
 }
 
@@ -394,7 +419,7 @@ int container_start(const struct config *config, __u32 slot, __u32 template, con
 
 int container_destroy(const struct config *config, __u32 slot, char *reason)
 {
-	char dir[PATH_LEN], cgroup[PATH_LEN], name[CONTAINER_NAME_LEN];
+	char dir[PATH_LEN];
 	struct lxc_container *c;
 	int err;
 
@@ -406,9 +431,9 @@ int container_destroy(const struct config *config, __u32 slot, char *reason)
 	if (c)
 		lxc_container_put(c);
 	/* Whatever outlived its monitor, or never had one. */
-	cgroup_root(config, cgroup);
-	path_of(cgroup + strlen(cgroup), "/%s", container_name(slot, name));
-	err = cgroup_remove(cgroup);
+	err = remove_cgroup(config, "", slot);
+	if (!err)
+		err = remove_cgroup(config, MONITOR, slot);
 	if (err)
 		return fail(err, "its cgroup cannot be removed", reason);
 	err = files_remove_tree(dir);

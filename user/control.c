@@ -29,6 +29,7 @@
 #define CLIENTS_MAX 64
 #define OUTPUT_MAX (1U << 20) /* bytes a watcher may be behind */
 #define REQUEST_TIMEOUT_S 30
+#define LAST_WORDS_S 2
 #define MESSAGES_AT_ONCE 64
 
 struct client {
@@ -83,32 +84,45 @@ static void reply_error(struct client *client, const char *text)
 	reply(client, report_error(text));
 }
 
-static bool asked_for(const struct control *control, const struct request *request,
-		      const struct skep_addr *address)
+static bool asked_for(const struct control *control, const struct request *request, size_t uplink,
+		      __u16 vlan)
 {
-	if (address->ip.addr != request->address)
+	if (request->vlan >= 0 && vlan != request->vlan)
 		return false;
-	if (request->vlan >= 0 && address->vlan != request->vlan)
-		return false;
-	return !*request->uplink ||
-	       !strcmp(request->uplink, control->config->uplinks[address->uplink].name);
+	return !*request->uplink || !strcmp(request->uplink, control->config->uplinks[uplink].name);
+}
+
+/* Looks where the address may have a lease; a walk through the map could see one lease twice. */
+static unsigned int find_on_uplink(const struct control *control, const struct request *request,
+				   size_t u, struct skep_addr *ret)
+{
+	const struct uplink_config *uplink = &control->config->uplinks[u];
+	unsigned int found = 0;
+
+	for (size_t r = 0; r < uplink->n_ranges; r++) {
+		const struct range_config *range = &uplink->ranges[r];
+		struct skep_addr address = {
+			.ip.addr = request->address, .vlan = range->vlan, .uplink = (__u16)u};
+		struct skep_lease lease;
+
+		if (prefix_contains(&range->prefix, request->address) &&
+		    asked_for(control, request, u, range->vlan) &&
+		    !datapath_lease(control->dp, &address, &lease)) {
+			*ret = address;
+			found++;
+		}
+	}
+	return found;
 }
 
 /* The one lease that is meant; 0, -ENOENT, or -ENOTUNIQ. */
 static int find_lease(const struct control *control, const struct request *request,
 		      struct skep_addr *ret)
 {
-	struct skep_addr address, *prev = NULL;
 	unsigned int found = 0;
 
-	for (unsigned int n = 0; n < control->config->max; n++, prev = &address) {
-		if (datapath_next_lease(control->dp, prev, &address))
-			break;
-		if (asked_for(control, request, &address)) {
-			*ret = address;
-			found++;
-		}
-	}
+	for (size_t u = 0; u < control->config->n_uplinks; u++)
+		found += find_on_uplink(control, request, u, ret);
 	if (found > 1)
 		return -ENOTUNIQ;
 	return found ? 0 : -ENOENT;
@@ -202,21 +216,39 @@ static void on_end(struct bufferevent *connection, short what, void *data)
 	drop(data);
 }
 
+/* When there is none, the client goes that has been silent longest: clients who say nothing lock
+ * nobody out. */
+static size_t free_place(struct control *control)
+{
+	struct client *oldest = NULL;
+	size_t place = CLIENTS_MAX;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *client = control->clients[i];
+
+		if (!client)
+			return i;
+		if (!client->watching && !client->waiting && (!oldest || client->id < oldest->id)) {
+			oldest = client;
+			place = i;
+		}
+	}
+	if (oldest)
+		drop(oldest);
+	return place;
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from,
 		      int len, void *data)
 {
 	const struct timeval timeout = {.tv_sec = REQUEST_TIMEOUT_S};
 	struct control *control = data;
-	struct client *client = NULL;
-	size_t i = 0;
+	size_t i = free_place(control);
+	struct client *client = i < CLIENTS_MAX ? calloc(1, sizeof(*client)) : NULL;
 
 	(void)listener;
 	(void)from;
 	(void)len;
-	while (i < CLIENTS_MAX && control->clients[i])
-		i++;
-	if (i < CLIENTS_MAX)
-		client = calloc(1, sizeof(*client));
 	if (!client) {
 		close(fd);
 		return;
@@ -310,17 +342,24 @@ static void on_channel(evutil_socket_t fd, short what, void *data)
 	}
 }
 
+static void on_parent_death(int number)
+{
+	(void)number;
+	alarm(LAST_WORDS_S);
+}
+
 /* Everything the allocator said is written before the process ends. */
 static _Noreturn void control_run(struct control *control, int listen_fd)
 {
 	struct event *channel;
 
 	prctl(PR_SET_NAME, "skepd-control");
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* The channel tells when the allocator ends; but stderr may be stalled just then. */
+	signal(SIGUSR1, on_parent_death);
+	prctl(PR_SET_PDEATHSIG, SIGUSR1);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
 	control->base = event_base_new();
 	if (!control->base)
 		_exit(1);

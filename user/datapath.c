@@ -18,6 +18,7 @@
 #include <sys/vfs.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "link.h"
 #include "log.h"
 #include "port.skel.h"
@@ -26,7 +27,6 @@
 struct datapath {
 	const struct config *config;
 	struct uplink_bpf *uplinks[SKEP_UPLINKS_MAX];
-	struct bpf_link *links[SKEP_UPLINKS_MAX];
 	struct skep_uplink table[SKEP_UPLINKS_MAX];
 	struct port_bpf *port;
 	struct ring_buffer *ring;
@@ -199,12 +199,8 @@ struct datapath *datapath_close(struct datapath *dp)
 	if (!dp)
 		return NULL;
 	ring_buffer__free(dp->ring);
-	for (size_t i = 0; i < SKEP_UPLINKS_MAX; i++) {
-		if (dp->links[i])
-			bpf_link__disconnect(dp->links[i]); /* the pin keeps it alive */
-		bpf_link__destroy(dp->links[i]);
+	for (size_t i = 0; i < SKEP_UPLINKS_MAX; i++)
 		uplink_bpf__destroy(dp->uplinks[i]);
-	}
 	port_bpf__destroy(dp->port);
 	free(dp->per_cpu);
 	free(dp);
@@ -296,7 +292,9 @@ static int create_link(int program, unsigned int ifindex, __u32 flags)
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
 	int fd = bpf_link_create(program, (int)ifindex, BPF_XDP, &opts);
 
-	return fd < 0 ? -errno : fd;
+	if (fd >= 0)
+		return fd;
+	return errno == EEXIST ? -EBUSY : -errno; /* there is one in the other mode */
 }
 
 /* Native if it can be had and is wanted, else generic. */
@@ -483,6 +481,19 @@ int datapath_exclude(struct datapath *dp, __be32 addr)
 	return for_each_range(dp, exclude_address, addr);
 }
 
+bool datapath_is_bindable(const struct datapath *dp, const struct skep_addr *address)
+{
+	struct skep_range_key key = {
+		.prefixlen = SKEP_RANGE_KEY_BITS + 32,
+		.uplink = address->uplink,
+		.vlan = address->vlan,
+		.ip = address->ip,
+	};
+	struct skep_range range;
+
+	return !bpf_map_lookup_elem(dp->ranges, &key, &range) && !range.excluded;
+}
+
 int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
 		   struct skep_lease *ret)
 {
@@ -490,7 +501,7 @@ int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
 }
 
 int datapath_lease_insert(struct datapath *dp, const struct skep_addr *address,
-			  const struct skep_lease *lease)
+			  struct skep_lease *lease, __u64 seen_ns)
 {
 	struct skep_port port = {
 		.container = lease->container,
@@ -501,6 +512,8 @@ int datapath_lease_insert(struct datapath *dp, const struct skep_addr *address,
 
 	if (err)
 		return err;
+	lease->bound_ns = monotonic_ns();
+	lease->bind_ns = lease->bound_ns - seen_ns < ~0U ? (__u32)(lease->bound_ns - seen_ns) : ~0U;
 	err = bpf_map_update_elem(dp->leases, address, lease, BPF_NOEXIST);
 	if (err)
 		bpf_map_delete_elem(dp->ports, &lease->port);
@@ -511,12 +524,6 @@ void datapath_lease_delete(struct datapath *dp, const struct skep_addr *address,
 {
 	bpf_map_delete_elem(dp->leases, address);
 	bpf_map_delete_elem(dp->ports, &port);
-}
-
-int datapath_next_lease(const struct datapath *dp, const struct skep_addr *prev,
-			struct skep_addr *ret)
-{
-	return bpf_map_get_next_key(dp->leases, prev, ret);
 }
 
 void datapath_set_container(struct datapath *dp, __u32 slot, const struct skep_container *c)
@@ -586,8 +593,9 @@ int datapath_asks_fd(const struct datapath *dp)
 	return ring_buffer__epoll_fd(dp->ring);
 }
 
-void datapath_consume(struct datapath *dp, unsigned int budget)
+bool datapath_consume(struct datapath *dp, unsigned int budget)
 {
 	dp->budget = budget;
 	ring_buffer__consume(dp->ring);
+	return !dp->budget;
 }

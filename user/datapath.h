@@ -65,22 +65,27 @@ int datapath_set_ranges(struct datapath *dp);
  */
 int datapath_exclude(struct datapath *dp, __be32 addr);
 
+/** datapath_is_bindable() - whether an address is in a range and not excluded, as the programs see
+ * it */
+bool datapath_is_bindable(const struct datapath *dp, const struct skep_addr *address);
+
 /** datapath_lease() - looks an address up; 0 or -ENOENT */
 int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
 		   struct skep_lease *ret);
 
-/** datapath_lease_insert() - makes the address leased and its port open; on failure neither.
- * -EEXIST, -E2BIG */
+/**
+ * datapath_lease_insert() - makes the port open and the address leased; on failure neither
+ * @lease:   its bound_ns and bind_ns are set, in the moment before it is written
+ * @seen_ns: when the who-has was seen
+ *
+ * Return: 0, -EEXIST, -E2BIG.
+ */
 int datapath_lease_insert(struct datapath *dp, const struct skep_addr *address,
-			  const struct skep_lease *lease);
+			  struct skep_lease *lease, __u64 seen_ns);
 
 /** datapath_lease_delete() - makes the address dark and closes its port; harmless when it is dark
  */
 void datapath_lease_delete(struct datapath *dp, const struct skep_addr *address, __u32 port);
-
-/** datapath_next_lease() - walks the leases; @prev NULL for the first; 0 or -ENOENT at the end */
-int datapath_next_lease(const struct datapath *dp, const struct skep_addr *prev,
-			struct skep_addr *ret);
 
 void datapath_set_container(struct datapath *dp, __u32 slot, const struct skep_container *c);
 int datapath_container(const struct datapath *dp, __u32 slot, struct skep_container *ret);
@@ -108,7 +113,7 @@ int datapath_on_ask(struct datapath *dp,
 /** datapath_asks_fd() - readable while records wait */
 int datapath_asks_fd(const struct datapath *dp);
 
-/** datapath_consume() - hands on at most @budget records */
-void datapath_consume(struct datapath *dp, unsigned int budget);
+/** datapath_consume() - hands on at most @budget records. Return: whether there may be more. */
+bool datapath_consume(struct datapath *dp, unsigned int budget);
 
 #endif

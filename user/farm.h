@@ -37,6 +37,8 @@ struct warm {
 	struct skep_addr address;
 };
 
+#define RESULTS_MAX 64 /* the control process has no more clients than that */
+
 struct farm {
 	const struct config *config;
 	struct datapath *dp;
@@ -52,6 +54,11 @@ struct farm {
 	enum daemon_state state;
 	__u64 last_serial;
 	__u64 last_lease;
+	__u64 stop_ns; /* when stopping began */
+	int error;     /* of the event loop */
+	bool state_untold;
+	unsigned int n_results;
+	struct result_message results[RESULTS_MAX]; /* that the control process has not got yet */
 	__u64 ring_full; /* first contacts dropped so far, as far as logged */
 	__u32 idle_cursor;
 	struct log_limit limits[SKEP_VERDICT_MAX];
@@ -68,11 +75,15 @@ void farm_show(struct farm *farm, __u32 slot);
 /** farm_tell() - a message to the control process; counted when its queue is full */
 void farm_tell(struct farm *farm, const void *message, size_t size);
 
-/** farm_sleep() - runs refill() again at @wake_ns, or as soon as nothing urgent is left when 0 */
+/** farm_wake_refill() - runs refill() again at @wake_ns, or as soon as nothing urgent is left when
+ * 0 */
 void farm_wake_refill(struct farm *farm, __u64 wake_ns);
 
-/** farm_watch_keeper() - listens to a keeper's channel, anew after it was replaced */
+/** farm_watch_keeper() - listens to a keeper's channel */
 int farm_watch_keeper(struct farm *farm, unsigned int number);
+
+/** farm_forget_keeper() - stops listening to it */
+void farm_forget_keeper(struct farm *farm, unsigned int number);
 
 /* bind.c */
 
@@ -86,6 +97,10 @@ void bind_release(struct farm *farm, __u32 slot, enum skep_verdict why);
 /** bind_release_address() - the same by address; 0 or -ENOENT */
 int bind_release_address(struct farm *farm, const struct skep_addr *address, enum skep_verdict why);
 
+/** bind_release_all() - releases every lease, or those of one address (network byte order) unless
+ * it is 0 */
+void bind_release_all(struct farm *farm, __be32 addr, enum skep_verdict why);
+
 /** bind_release_idle() - looks at some of the bound containers, others next time */
 void bind_release_idle(struct farm *farm);
 
@@ -96,6 +111,9 @@ void refill(struct farm *farm);
 
 /** refill_keeper_news() - reads what a keeper has done, or replaces it when it has died */
 void refill_keeper_news(struct farm *farm, unsigned int number);
+
+/** refill_revive() - forks a keeper in the place of one that is gone */
+void refill_revive(struct farm *farm, unsigned int number);
 
 /** refill_died() - the container in a slot has ended by itself */
 void refill_died(struct farm *farm, __u32 slot);

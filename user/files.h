@@ -9,7 +9,7 @@
 /** files_make_dirs() - mkdir -p; 0 or negative errno */
 int files_make_dirs(const char *path, mode_t mode);
 
-/** files_remove_tree() - rm -rf, without crossing file systems; 0 also when there is nothing */
+/** files_remove_tree() - rm -rf of a directory of any depth; 0 also when there is nothing */
 int files_remove_tree(const char *path);
 
 /** files_write() - makes or replaces a small file; 0 or negative errno */

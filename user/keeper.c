@@ -13,10 +13,12 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "cgroup.h"
@@ -48,6 +50,27 @@ static int open_netns(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+static bool is_same_file(int a, int b)
+{
+	struct stat sa, sb;
+
+	return !fstat(a, &sa) && !fstat(b, &sb) && sa.st_ino == sb.st_ino && sa.st_dev == sb.st_dev;
+}
+
+/* The smallest of the uplinks': what a container sends must fit through any of them. */
+static __u32 smallest_mtu(const struct config *config)
+{
+	__u32 smallest = 0;
+
+	for (size_t i = 0; i < config->n_uplinks; i++) {
+		__u32 mtu = link_mtu(config->uplinks[i].name);
+
+		if (mtu && (!smallest || mtu < smallest))
+			smallest = mtu;
+	}
+	return smallest;
 }
 
 /* Inside for a moment: interfaces up, and the socket that all later plumbing goes through. */
@@ -93,7 +116,8 @@ static int attach_port_program(unsigned int ifindex, int program)
 static int make_port(const struct keeper *keeper, __u32 slot, int netns, struct done_message *done)
 {
 	char name[CONTAINER_NAME_LEN];
-	int ifindex = link_make_pair(container_port_name(slot, name), netns);
+	int ifindex = link_make_pair(container_port_name(keeper->context->config, slot, name),
+				     netns, smallest_mtu(keeper->context->config));
 	int err;
 
 	if (ifindex < 0)
@@ -109,12 +133,16 @@ static int make_port(const struct keeper *keeper, __u32 slot, int netns, struct 
 static int connect_container(const struct keeper *keeper, __u32 slot, struct done_message *done,
 			     int fds[DONE_FDS])
 {
-	cleanup_close int netns = open_netns(done->pid);
+	cleanup_close int netns = -EBADF;
 	int err;
 
+	/* A process that is alive after its namespace was opened is the one whose namespace it is.
+	 */
 	fds[1] = (int)syscall(SYS_pidfd_open, done->pid, 0);
-	if (netns < 0 || fds[1] < 0)
-		return fail(done, netns < 0 ? netns : -errno, "init ended at once");
+	netns = open_netns(done->pid);
+	if (netns < 0 || fds[1] < 0 || syscall(SYS_pidfd_send_signal, fds[1], 0, NULL, 0) ||
+	    is_same_file(netns, keeper->home))
+		return fail(done, -ESRCH, "init ended at once");
 	err = make_port(keeper, slot, netns, done);
 	if (err)
 		return err;
@@ -144,7 +172,7 @@ static void recycle(const struct keeper *keeper, const struct job_message *job,
 	int err;
 
 	done->err = container_destroy(keeper->context->config, job->slot, done->reason);
-	err = link_delete(container_port_name(job->slot, name));
+	err = link_delete(container_port_name(keeper->context->config, job->slot, name));
 	if (err && !done->err)
 		fail(done, err, "its port cannot be removed");
 }

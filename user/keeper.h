@@ -50,14 +50,19 @@ struct keepers *keepers_free(struct keepers *keepers);
 
 unsigned int keepers_count(const struct keepers *keepers);
 
-/** keepers_fd() - the channel of a keeper, readable when it has news */
+/** keepers_fd() - the channel of a keeper, readable when it has news; negative while there is none
+ */
 int keepers_fd(const struct keepers *keepers, unsigned int number);
 
 /** keepers_ready() - a keeper that can take a job, or -1; those with least to do come first */
 int keepers_ready(const struct keepers *keepers);
 
-/** keepers_send() - gives it the job; 0 or negative errno when it is gone */
-int keepers_send(struct keepers *keepers, unsigned int number, const struct job_message *job);
+/** keepers_send() - gives it the job; one that cannot take it is killed, and its channel will tell
+ */
+void keepers_send(struct keepers *keepers, unsigned int number, const struct job_message *job);
+
+/** keepers_end_stuck() - kills keepers at one job for a minute; their channels will tell */
+void keepers_end_stuck(struct keepers *keepers, __u64 now_ns);
 
 /**
  * keepers_receive() - a result

@@ -8,15 +8,20 @@
 #include <sys/wait.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "files.h"
 #include "keeper.h"
 
+#define JOB_LIMIT_NS (60 * NS_PER_SEC)
+#define REAP_PATIENCE_MS 5000
+#define REAP_POLL_MS 10
 #define JOBS_MAX 2 /* one in hand and one waiting, so that a keeper never idles for us */
 
 struct helper {
 	pid_t pid;
 	int channel;
 	unsigned int n_jobs;
+	__u64 progress_ns; /* when it last got its first job, or finished one */
 	struct job_message jobs[JOBS_MAX];
 };
 
@@ -42,6 +47,9 @@ static _Noreturn void child(const struct keeper_context *context, unsigned int n
 	/* Above all not the allocator's ends of the channels, and no container's namespace. */
 	memcpy(keep + 2, context->locks, sizeof(context->locks));
 	files_close_all_but(keep, ARRAY_SIZE(keep));
+	/* systemd has services ignore SIGPIPE, a shell may have others ignored. */
+	for (int number_of = 1; number_of < NSIG; number_of++)
+		signal(number_of, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	sigaction(SIGINT, &action, NULL);
@@ -96,12 +104,22 @@ int keepers_new(const struct keeper_context *context, unsigned int n, struct kee
 	return err;
 }
 
-static void reap(struct helper *helper)
+/* A keeper ends by itself when its channel does, unless it hangs in a job. */
+static void reap(struct helper *helper, unsigned int patience_ms)
 {
+	const struct timespec pause = {0, REAP_POLL_MS * 1000000L};
+
 	helper->channel = close_fd(helper->channel);
-	if (helper->pid > 0)
-		while (waitpid(helper->pid, NULL, 0) < 0 && errno == EINTR)
-			;
+	for (; helper->pid > 0 && patience_ms >= REAP_POLL_MS; patience_ms -= REAP_POLL_MS) {
+		if (waitpid(helper->pid, NULL, WNOHANG))
+			helper->pid = 0;
+		else
+			nanosleep(&pause, NULL);
+	}
+	if (helper->pid > 0) {
+		kill(helper->pid, SIGKILL);
+		waitpid(helper->pid, NULL, 0);
+	}
 	helper->pid = 0;
 }
 
@@ -112,7 +130,7 @@ struct keepers *keepers_free(struct keepers *keepers)
 	for (unsigned int i = 0; i < keepers->n; i++)
 		keepers->helpers[i].channel = close_fd(keepers->helpers[i].channel);
 	for (unsigned int i = 0; i < keepers->n; i++)
-		reap(&keepers->helpers[i]);
+		reap(&keepers->helpers[i], REAP_PATIENCE_MS);
 	free(keepers);
 	return NULL;
 }
@@ -141,12 +159,25 @@ int keepers_ready(const struct keepers *keepers)
 	return best;
 }
 
-int keepers_send(struct keepers *keepers, unsigned int number, const struct job_message *job)
+void keepers_send(struct keepers *keepers, unsigned int number, const struct job_message *job)
 {
 	struct helper *helper = &keepers->helpers[number];
 
+	if (!helper->n_jobs)
+		helper->progress_ns = monotonic_ns();
 	helper->jobs[helper->n_jobs++] = *job;
-	return message_send(helper->channel, job, sizeof(*job), NULL, 0, true);
+	if (message_send(helper->channel, job, sizeof(*job), NULL, 0, true))
+		kill(helper->pid, SIGKILL);
+}
+
+void keepers_end_stuck(struct keepers *keepers, __u64 now_ns)
+{
+	for (unsigned int i = 0; i < keepers->n; i++) {
+		const struct helper *h = &keepers->helpers[i];
+
+		if (h->channel >= 0 && h->n_jobs && now_ns - h->progress_ns > JOB_LIMIT_NS)
+			kill(h->pid, SIGKILL);
+	}
 }
 
 static void forget_job(struct helper *helper, __u32 slot)
@@ -169,6 +200,7 @@ int keepers_receive(struct keepers *keepers, unsigned int number, struct done_me
 	if (n != sizeof(*ret))
 		return -EPIPE;
 	forget_job(helper, ret->slot);
+	helper->progress_ns = monotonic_ns();
 	return 1;
 }
 
@@ -184,6 +216,6 @@ int keepers_lost_job(struct keepers *keepers, unsigned int number, struct job_me
 
 int keepers_replace(struct keepers *keepers, unsigned int number)
 {
-	reap(&keepers->helpers[number]);
+	reap(&keepers->helpers[number], 0);
 	return spawn(keepers, number);
 }

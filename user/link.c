@@ -95,6 +95,15 @@ int link_set_promisc(unsigned int ifindex, bool on)
 	return err ? err : 1;
 }
 
+__u32 link_mtu(const char *name)
+{
+	cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = {};
+
+	strncpy(ifr.ifr_name, name, sizeof(ifr.ifr_name) - 1);
+	return fd < 0 || ioctl(fd, SIOCGIFMTU, &ifr) ? 0 : (__u32)ifr.ifr_mtu;
+}
+
 int link_set_up(unsigned int ifindex)
 {
 	return set_flags(ifindex, IFF_UP, IFF_UP);
@@ -111,7 +120,13 @@ static void put_one_queue(struct nlmsghdr *nlh)
 	mnl_attr_put_u32(nlh, IFLA_NUM_RX_QUEUES, 1);
 }
 
-static void put_veth_peer(struct nlmsghdr *nlh, int netns)
+static void put_mtu(struct nlmsghdr *nlh, __u32 mtu)
+{
+	if (mtu)
+		mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
+}
+
+static void put_veth_peer(struct nlmsghdr *nlh, int netns, __u32 mtu)
 {
 	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	struct nlattr *data, *peer;
@@ -123,6 +138,7 @@ static void put_veth_peer(struct nlmsghdr *nlh, int netns)
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, "eth0");
 	mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (__u32)netns);
 	put_one_queue(nlh);
+	put_mtu(nlh, mtu);
 	mnl_attr_nest_end(nlh, peer);
 	mnl_attr_nest_end(nlh, data);
 	mnl_attr_nest_end(nlh, info);
@@ -137,7 +153,7 @@ static void disable_ipv6(const char *name)
 	files_write(path, "1", 1, 0);
 }
 
-int link_make_pair(const char *name, int netns)
+int link_make_pair(const char *name, int netns, __u32 mtu)
 {
 	char buf[BUFFER_SIZE];
 	struct nlmsghdr *nlh;
@@ -148,7 +164,8 @@ int link_make_pair(const char *name, int netns)
 	nlh->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
 	put_one_queue(nlh);
-	put_veth_peer(nlh, netns);
+	put_mtu(nlh, mtu);
+	put_veth_peer(nlh, netns, mtu);
 	err = request(nlh);
 	if (err)
 		return err;
@@ -232,6 +249,8 @@ static void tell_link(const struct link_news *news, const struct nlmsghdr *nlh)
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *attr;
 
+	if (ifi->ifi_family != AF_UNSPEC) /* a bridge speaks of its ports */
+		return;
 	mnl_attr_for_each(attr, nlh, sizeof(*ifi))
 	{
 		if (mnl_attr_get_type(attr) == IFLA_IFNAME)
@@ -260,11 +279,17 @@ static int on_message(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-void link_monitor_read(int fd, const struct link_news *news)
+int link_monitor_read(int fd, const struct link_news *news)
 {
 	char buf[BUFFER_SIZE * 4];
+	int lost = 0;
 	ssize_t n;
 
-	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0)
-		mnl_cb_run(buf, (size_t)n, 0, 0, on_message, (void *)news);
+	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0 || (n < 0 && errno == ENOBUFS)) {
+		if (n < 0)
+			lost = -ENOBUFS;
+		else
+			mnl_cb_run(buf, (size_t)n, 0, 0, on_message, (void *)news);
+	}
+	return lost;
 }

@@ -21,11 +21,15 @@ bool link_strips_vlan(unsigned int ifindex);
  * link_make_pair() - a veth pair, one end here and down, the other in another namespace as "eth0"
  * @name:  of the end here
  * @netns: descriptor of the other namespace
+ * @mtu:   of both ends; 0 for the kernel's default
  *
  * IPv6 is off on the end here: the box says nothing of its own to a container. Return: ifindex of
  * the end here, or negative errno.
  */
-int link_make_pair(const char *name, int netns);
+int link_make_pair(const char *name, int netns, __u32 mtu);
+
+/** link_mtu() - in bytes; 0 when there is no such interface */
+__u32 link_mtu(const char *name);
 
 /** link_set_up() - 0 or negative errno */
 int link_set_up(unsigned int ifindex);
@@ -55,7 +59,8 @@ struct link_news {
 /** link_monitor_open() - a descriptor with such news, non-blocking; or negative errno */
 int link_monitor_open(void);
 
-/** link_monitor_read() - reads what is there, and tells */
-void link_monitor_read(int fd, const struct link_news *news);
+/** link_monitor_read() - reads what is there, and tells. Return: 0, or -ENOBUFS when news was lost.
+ */
+int link_monitor_read(int fd, const struct link_news *news);
 
 #endif

@@ -21,19 +21,24 @@ struct slot {
 
 TAILQ_HEAD(slots, slot);
 
-struct template
-{
+/* Doubles each time it is needed again. */
+struct pause {
+	__u64 length_ns;
+	__u64 until_ns;
+};
+
+struct per_template {
 	struct slots idle;
 	unsigned int warm;
 	unsigned int n_idle;
 	unsigned int n_starting;
-	__u64 pause_ns;
-	__u64 resume_ns;
+	struct pause starts; /* after containers that did not start */
+	struct pause deaths; /* after containers that ended while idle */
 };
 
 struct pool {
 	struct slot *slots;
-	struct template *templates;
+	struct per_template *templates;
 	struct slots free;
 	struct slots dirty;  /* to be recycled, oldest first */
 	struct slots failed; /* to be recycled again, earliest first */
@@ -85,7 +90,7 @@ static __u32 slot_number(const struct pool *pool, const struct slot *slot)
 	return (__u32)(slot - pool->slots);
 }
 
-static struct template *template_of(struct pool *pool, const struct slot *slot)
+static struct per_template *template_of(struct pool *pool, const struct slot *slot)
 {
 	return &pool->templates[slot->template];
 }
@@ -102,20 +107,21 @@ static struct pool_job job(const struct pool *pool, enum pool_op op, const struc
 	return (struct pool_job){op, slot_number(pool, slot), slot->template};
 }
 
-static bool wants(const struct template *t, unsigned int target, __u64 now_ns)
+static bool wants(const struct per_template *t, unsigned int target, __u64 now_ns)
 {
-	return t->n_idle + t->n_starting < target && now_ns >= t->resume_ns;
+	return t->n_idle + t->n_starting < target && now_ns >= t->starts.until_ns &&
+	       now_ns >= t->deaths.until_ns;
 }
 
 /* Starts a container of the template that lacks most, if one is below its target. */
 static struct pool_job next_start(struct pool *pool, __u64 now_ns, unsigned int divisor)
 {
 	struct slot *slot = TAILQ_FIRST(&pool->free);
-	struct template *best = NULL;
+	struct per_template *best = NULL;
 	unsigned int most = 0;
 
 	for (unsigned int i = 0; slot && i < pool->n_templates; i++) {
-		struct template *t = &pool->templates[i];
+		struct per_template *t = &pool->templates[i];
 		unsigned int target = (t->warm + divisor - 1) / divisor;
 
 		if (wants(t, target, now_ns) && target - t->n_idle - t->n_starting > most) {
@@ -166,16 +172,23 @@ static __u64 earlier(__u64 a, __u64 b)
 	return !a || (b && b < a) ? b : a;
 }
 
+static __u64 later(__u64 a, __u64 b)
+{
+	return a > b ? a : b;
+}
+
 __u64 pool_wake_ns(const struct pool *pool, __u64 now_ns)
 {
 	const struct slot *failed = TAILQ_FIRST(&pool->failed);
 	__u64 wake = failed ? failed->retry_ns : 0;
 
 	for (unsigned int i = 0; i < pool->n_templates; i++) {
-		const struct template *t = &pool->templates[i];
+		const struct per_template *t = &pool->templates[i];
 
-		if (t->resume_ns > now_ns && t->n_idle + t->n_starting < t->warm)
-			wake = earlier(wake, t->resume_ns);
+		__u64 until_ns = later(t->starts.until_ns, t->deaths.until_ns);
+
+		if (until_ns > now_ns && t->n_idle + t->n_starting < t->warm)
+			wake = earlier(wake, until_ns);
 	}
 	return wake;
 }
@@ -183,46 +196,51 @@ __u64 pool_wake_ns(const struct pool *pool, __u64 now_ns)
 void pool_started(struct pool *pool, __u32 number)
 {
 	struct slot *slot = &pool->slots[number];
-	struct template *t = template_of(pool, slot);
+	struct per_template *t = template_of(pool, slot);
 
 	assert(slot->state == SKEP_STATE_STARTING);
 	t->n_starting--;
 	t->n_idle++;
-	t->pause_ns = 0;
-	t->resume_ns = 0;
+	t->starts = (struct pause){};
 	TAILQ_INSERT_TAIL(&t->idle, slot, link);
 	enter(pool, slot, SKEP_STATE_IDLE);
 }
 
-static __u64 longer_pause(__u64 pause_ns)
+/* What was under way together fails together: that is one failure. */
+static __u64 lengthen(struct pause *pause, __u64 now_ns)
 {
-	if (!pause_ns)
-		return PAUSE_MIN_NS;
-	return pause_ns * 2 < PAUSE_MAX_NS ? pause_ns * 2 : PAUSE_MAX_NS;
+	if (now_ns < pause->until_ns)
+		return pause->length_ns;
+	pause->length_ns = pause->length_ns ? pause->length_ns * 2 : PAUSE_MIN_NS;
+	if (pause->length_ns > PAUSE_MAX_NS)
+		pause->length_ns = PAUSE_MAX_NS;
+	pause->until_ns = now_ns + pause->length_ns;
+	return pause->length_ns;
 }
 
 __u64 pool_start_failed(struct pool *pool, __u32 number, __u64 now_ns)
 {
-	struct template *t = template_of(pool, &pool->slots[number]);
-
 	pool_give_up(pool, number);
-	/* Starts that were under way together fail together: that is one failure. */
-	if (now_ns >= t->resume_ns) {
-		t->pause_ns = longer_pause(t->pause_ns);
-		t->resume_ns = now_ns + t->pause_ns;
-	}
-	return t->pause_ns;
+	return lengthen(&template_of(pool, &pool->slots[number])->starts, now_ns);
+}
+
+__u64 pool_died(struct pool *pool, __u32 number, __u64 now_ns)
+{
+	assert(pool->slots[number].state == SKEP_STATE_IDLE);
+	pool_give_up(pool, number);
+	return lengthen(&template_of(pool, &pool->slots[number])->deaths, now_ns);
 }
 
 __u32 pool_take(struct pool *pool, __u32 template)
 {
-	struct template *t = &pool->templates[template];
+	struct per_template *t = &pool->templates[template];
 	struct slot *slot = TAILQ_FIRST(&t->idle);
 
 	if (!slot)
 		return POOL_NO_SLOT;
 	TAILQ_REMOVE(&t->idle, slot, link);
 	t->n_idle--;
+	t->deaths = (struct pause){};
 	enter(pool, slot, SKEP_STATE_BOUND);
 	return slot_number(pool, slot);
 }
@@ -237,7 +255,7 @@ static void make_dirty(struct pool *pool, struct slot *slot)
 void pool_give_up(struct pool *pool, __u32 number)
 {
 	struct slot *slot = &pool->slots[number];
-	struct template *t = template_of(pool, slot);
+	struct per_template *t = template_of(pool, slot);
 
 	if (slot->state == SKEP_STATE_IDLE) {
 		TAILQ_REMOVE(&t->idle, slot, link);
@@ -307,8 +325,10 @@ unsigned int pool_count(const struct pool *pool, enum skep_state state)
 
 bool pool_is_warm(const struct pool *pool)
 {
+	const unsigned int settled = pool->counts[SKEP_STATE_BOUND] + pool->counts[SKEP_STATE_IDLE];
+
 	for (unsigned int i = 0; i < pool->n_templates; i++)
 		if (pool->templates[i].n_idle < pool->templates[i].warm)
-			return TAILQ_EMPTY(&pool->free) && !pool->counts[SKEP_STATE_STARTING];
+			return settled == pool->max;
 	return true;
 }

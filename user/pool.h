@@ -68,6 +68,13 @@ void pool_started(struct pool *pool, __u32 slot);
  * pause, in ns. */
 __u64 pool_start_failed(struct pool *pool, __u32 slot, __u64 now_ns);
 
+/**
+ * pool_died() - IDLE -> waiting to be recycled, since it ended by itself; the template pauses
+ *
+ * The pause doubles until one of its containers is taken. Return: the pause, in ns.
+ */
+__u64 pool_died(struct pool *pool, __u32 slot, __u64 now_ns);
+
 /** pool_take() - oldest IDLE container of the template -> BOUND. Return: its slot or POOL_NO_SLOT.
  */
 __u32 pool_take(struct pool *pool, __u32 template);

@@ -9,7 +9,7 @@
 #include "cleanup.h"
 #include "farm.h"
 
-static int send_job(struct farm *farm, int keeper, const struct pool_job *next)
+static void send_job(struct farm *farm, int keeper, const struct pool_job *next)
 {
 	struct job_message job = {.type = MESSAGE_JOB,
 				  .op = next->op,
@@ -23,7 +23,7 @@ static int send_job(struct farm *farm, int keeper, const struct pool_job *next)
 	}
 	job.serial = warm->serial;
 	farm_show(farm, next->slot);
-	return keepers_send(farm->keepers, (unsigned int)keeper, &job);
+	keepers_send(farm->keepers, (unsigned int)keeper, &job);
 }
 
 void refill(struct farm *farm)
@@ -36,10 +36,7 @@ void refill(struct farm *farm)
 
 		if (next.op == POOL_NOTHING)
 			break;
-		/* A keeper that is gone keeps the job in its list; its end is told by its channel.
-		 */
-		if (send_job(farm, keeper, &next))
-			break;
+		send_job(farm, keeper, &next);
 	}
 	wake_ns = pool_wake_ns(farm->pool, now_ns);
 	if (wake_ns > now_ns) /* else a keeper's news will bring us back */
@@ -61,6 +58,8 @@ static int hold(struct farm *farm, const struct done_message *done, const int fd
 
 	warm->netlink = fds[0];
 	warm->pidfd = fds[1];
+	if (fds[0] < 0 || fds[1] < 0)
+		return -EMFILE; /* they were lost on the way: too many are open here */
 	warm->pid = done->pid;
 	warm->port = done->port;
 	warm->eth0 = done->eth0;
@@ -143,18 +142,24 @@ static void lost(struct farm *farm, const struct job_message *job)
 static void replace_keeper(struct farm *farm, unsigned int number)
 {
 	struct job_message job;
-	int err;
 
 	farm_count(farm, SKEP_KEEPER_DIED, NULL);
 	log_error("keeper %u died; starting another", number);
 	while (!keepers_lost_job(farm->keepers, number, &job))
 		lost(farm, &job);
+	refill_revive(farm, number);
+}
+
+void refill_revive(struct farm *farm, unsigned int number)
+{
+	int err;
+
+	farm_forget_keeper(farm, number); /* before its descriptor means something else */
 	err = keepers_replace(farm->keepers, number);
 	if (!err)
 		err = farm_watch_keeper(farm, number);
 	if (err)
-		log_error("cannot start another keeper (%s); going on with those that are left",
-			  strerror(-err));
+		farm_count(farm, SKEP_KEEPER_FAILED, strerror(-err));
 }
 
 void refill_keeper_news(struct farm *farm, unsigned int number)
@@ -177,22 +182,38 @@ void refill_keeper_news(struct farm *farm, unsigned int number)
 	refill(farm);
 }
 
+static void died_idle(struct farm *farm, __u32 slot)
+{
+	const char *template = farm->config->templates[pool_template(farm->pool, slot)].name;
+	char name[CONTAINER_NAME_LEN];
+	__u64 pause_ns = pool_died(farm->pool, slot, monotonic_ns());
+
+	log_warn("template \"%s\": container %s ended by itself while idle; replacing it in %llu s",
+		 template, container_name(slot, name), pause_ns / NS_PER_SEC);
+	farm_show(farm, slot);
+	farm_wake_refill(farm, 0);
+}
+
+static void died_bound(struct farm *farm, __u32 slot)
+{
+	const char *template = farm->config->templates[pool_template(farm->pool, slot)].name;
+	char name[CONTAINER_NAME_LEN];
+
+	log_warn("template \"%s\": container %s ended by itself while bound", template,
+		 container_name(slot, name));
+	bind_release(farm, slot, SKEP_RELEASED_DIED);
+}
+
 void refill_died(struct farm *farm, __u32 slot)
 {
 	enum skep_state state = pool_state(farm->pool, slot);
-	char name[CONTAINER_NAME_LEN];
 
 	if (state != SKEP_STATE_IDLE && state != SKEP_STATE_BOUND)
 		return; /* on its way out anyway */
 	farm_count(farm, SKEP_CONTAINER_DIED, NULL);
-	log_warn("container %s ended by itself while %s", container_name(slot, name),
-		 state == SKEP_STATE_IDLE ? "idle" : "bound");
 	farm->warm[slot].since_ns = monotonic_ns();
-	if (state == SKEP_STATE_BOUND) {
-		bind_release(farm, slot, SKEP_RELEASED_DIED);
-		return;
-	}
-	pool_give_up(farm->pool, slot);
-	farm_show(farm, slot);
-	farm_wake_refill(farm, 0);
+	if (state == SKEP_STATE_IDLE)
+		died_idle(farm, slot);
+	else
+		died_bound(farm, slot);
 }

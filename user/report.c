@@ -63,24 +63,18 @@ static const char *uplink_name(const struct config *config, __u16 ordinal)
 	return ordinal < config->n_uplinks ? config->uplinks[ordinal].name : "?";
 }
 
-static unsigned int count_leases(const struct datapath *dp)
+static void count_states(const struct config *config, const struct datapath *dp,
+			 json_int_t counts[SKEP_STATE_MAX])
 {
-	struct skep_addr address, *prev = NULL;
-	unsigned int n = 0;
-
-	for (; n < ~0U && !datapath_next_lease(dp, prev, &address); prev = &address)
-		n++;
-	return n;
-}
-
-static json_t *pool_status(const struct config *config, const struct datapath *dp)
-{
-	json_int_t counts[SKEP_STATE_MAX] = {};
 	struct skep_container c;
 
 	for (__u32 slot = 0; slot < config->max; slot++)
 		if (!datapath_container(dp, slot, &c) && c.state < SKEP_STATE_MAX)
 			counts[c.state]++;
+}
+
+static json_t *pool_status(const struct config *config, const json_int_t counts[SKEP_STATE_MAX])
+{
 	return json_pack("{sI sI sI sI sI sI sI}", "idle", counts[SKEP_STATE_IDLE], "bound",
 			 counts[SKEP_STATE_BOUND], "starting", counts[SKEP_STATE_STARTING],
 			 "recycling", counts[SKEP_STATE_RECYCLING], "failed",
@@ -115,10 +109,12 @@ static json_t *uplinks_status(const struct config *config, const struct datapath
 json_t *report_status(const struct config *config, const struct datapath *dp,
 		      enum daemon_state state, __u64 started_ns)
 {
+	json_int_t counts[SKEP_STATE_MAX] = {};
 	json_int_t uptime = (json_int_t)((monotonic_ns() - started_ns) / NS_PER_SEC);
 
-	return json_pack("{ss sI si so so}", "state", daemon_state_names[state], "uptime_s", uptime,
-			 "leases", (int)count_leases(dp), "pool", pool_status(config, dp),
+	count_states(config, dp, counts);
+	return json_pack("{ss sI sI so so}", "state", daemon_state_names[state], "uptime_s", uptime,
+			 "leases", counts[SKEP_STATE_BOUND], "pool", pool_status(config, counts),
 			 "uplinks", uplinks_status(config, dp));
 }
 
@@ -127,38 +123,32 @@ static __u64 later(__u64 a, __u64 b)
 	return a > b ? a : b;
 }
 
-static json_t *lease_report(const struct config *config, const struct datapath *dp,
-			    const struct skep_addr *address, const struct skep_lease *lease)
+static json_t *lease_report(const struct config *config, const struct skep_container *c,
+			    const struct skep_lease *lease)
 {
-	struct skep_container c = {};
+	const struct skep_addr *address = &c->address;
 	__u64 seen = later(lease->bound_ns, later(lease->last_in_ns, lease->last_out_ns));
 
-	datapath_container(dp, lease->container, &c);
 	return json_pack("{so ss si so so si so so so sI sI}", "address", json_ipv4(address->ip),
 			 "uplink", uplink_name(config, address->uplink), "vlan", address->vlan,
 			 "mac", json_mac(lease->mac), "container", json_container(lease->container),
-			 "pid", (int)c.pid, "bound_at", json_moment(lease->bound_ns), "bind_us",
+			 "pid", (int)c->pid, "bound_at", json_moment(lease->bound_ns), "bind_us",
 			 json_us(lease->bind_ns), "last_seen", json_moment(seen), "packets_in",
 			 (json_int_t)lease->packets_in, "packets_out",
 			 (json_int_t)lease->packets_out);
 }
 
-/*
- * A walk through a hash map starts over when its last key is deleted meanwhile; it is bounded by
- * the map's size all the same.
- */
+/* By way of the containers: a walk through a hash map that changes may see an entry twice. */
 json_t *report_leases(const struct config *config, const struct datapath *dp)
 {
 	json_t *array = json_array();
-	struct skep_addr address, *prev = NULL;
+	struct skep_container c;
 	struct skep_lease lease;
 
-	for (unsigned int n = 0; n < config->max; n++, prev = &address) {
-		if (datapath_next_lease(dp, prev, &address))
-			break;
-		if (!datapath_lease(dp, &address, &lease))
-			json_array_append_new(array, lease_report(config, dp, &address, &lease));
-	}
+	for (__u32 slot = 0; slot < config->max; slot++)
+		if (!datapath_container(dp, slot, &c) && c.state == SKEP_STATE_BOUND &&
+		    !datapath_lease(dp, &c.address, &lease))
+			json_array_append_new(array, lease_report(config, &c, &lease));
 	return json_pack("{so}", "leases", array);
 }
 
@@ -167,9 +157,11 @@ static json_t *container_report(const struct config *config, __u32 slot,
 {
 	const char *template =
 		c->template <config->n_templates ? config->templates[c->template].name : "?";
+	char port[CONTAINER_NAME_LEN];
 
-	return json_pack("{so ss ss si so so so}", "container", json_container(slot), "state",
-			 state_names[c->state], "template", template, "pid", (int)c->pid, "address",
+	return json_pack("{so ss ss si ss so so so}", "container", json_container(slot), "state",
+			 state_names[c->state], "template", template, "pid", (int)c->pid, "port",
+			 container_port_name(config, slot, port), "address",
 			 c->address.ip.addr ? json_ipv4(c->address.ip) : json_null(), "uplink",
 			 c->address.ip.addr ? json_string(uplink_name(config, c->address.uplink))
 					    : json_null(),
@@ -206,6 +198,10 @@ static const char *release_reason(__u32 verdict)
 		return "command";
 	case SKEP_RELEASED_IDLE:
 		return "idle";
+	case SKEP_RELEASED_STOP:
+		return "stop";
+	case SKEP_RELEASED_EXCLUDED:
+		return "excluded";
 	default:
 		return "died";
 	}

@@ -28,6 +28,7 @@
 #include "version.h"
 
 #define PATH_LEN 512
+#define CONTROL_WAIT_MS 2000
 #define LOCK_WAIT_MS 10000
 #define LOCK_POLL_MS 50
 
@@ -103,28 +104,6 @@ static int parse_options(int argc, char **argv, struct options *ret)
 	return EXIT_USAGE;
 }
 
-/* Keepers of a skepd that was killed hold the lock until they have finished what they were doing.
- */
-static int lock_patiently(const char *dir)
-{
-	const struct timespec pause = {0, LOCK_POLL_MS * 1000000L};
-	int fd = files_lock(dir);
-
-	for (int ms = 0; fd == -EWOULDBLOCK && ms < LOCK_WAIT_MS; ms += LOCK_POLL_MS) {
-		if (!ms)
-			log_info("%s is in use; waiting up to %d s for the other skepd to go", dir,
-				 LOCK_WAIT_MS / 1000);
-		nanosleep(&pause, NULL);
-		fd = files_lock(dir);
-	}
-	if (fd == -EWOULDBLOCK)
-		log_error("another skepd uses %s; stop it, or give this one directories of its own",
-			  dir);
-	else if (fd < 0)
-		log_error("cannot lock %s: %s", dir, strerror(-fd));
-	return fd;
-}
-
 static int make_dir(const char *path, mode_t mode)
 {
 	int err = files_make_dirs(path, mode);
@@ -134,21 +113,60 @@ static int make_dir(const char *path, mode_t mode)
 	return err;
 }
 
-static int take_directories(struct daemon *d)
+static int make_directories(const struct config *c)
 {
-	const struct config *c = d->config;
-	const char *dirs[KEEPER_LOCKS] = {c->state_dir, c->run_dir, c->bpf_dir};
 	int err = make_dir(c->state_dir, 0711);
 
 	if (!err)
-		err = make_dir(c->run_dir, 0755);
-	if (!err)
-		err = datapath_make_dir(c->bpf_dir);
-	for (size_t i = 0; !err && i < KEEPER_LOCKS; i++) {
-		d->locks[i] = lock_patiently(dirs[i]);
-		err = d->locks[i] < 0 ? d->locks[i] : 0;
-	}
+		err = make_dir(c->run_dir, 0711);
+	return err ? err : datapath_make_dir(c->bpf_dir);
+}
+
+static int lock_failed(const char *dir, int err)
+{
+	if (err == -EWOULDBLOCK)
+		log_error("another skepd uses %s; stop it, or give this one directories of its own",
+			  dir);
+	else
+		log_error("cannot lock %s: %s", dir, strerror(-err));
 	return err;
+}
+
+/*
+ * All or none. Whoever has them may be on the way out: keepers of a skepd that was killed hold them
+ * until they have finished what they were doing, and one that stops removes what it made.
+ */
+static int lock_directories(struct daemon *d, const char **ret_busy)
+{
+	const char *dirs[KEEPER_LOCKS] = {d->config->state_dir, d->config->run_dir,
+					  d->config->bpf_dir};
+	int err = make_directories(d->config);
+
+	for (size_t i = 0; !err && i < KEEPER_LOCKS; i++) {
+		d->locks[i] = files_lock(dirs[i]);
+		err = d->locks[i] < 0 ? d->locks[i] : 0;
+		*ret_busy = dirs[i];
+	}
+	for (size_t i = 0; err && i < KEEPER_LOCKS; i++)
+		d->locks[i] = close_fd(d->locks[i]);
+	return err;
+}
+
+static int take_directories(struct daemon *d)
+{
+	const struct timespec pause = {0, LOCK_POLL_MS * 1000000L};
+	const char *busy = "";
+	int err = lock_directories(d, &busy);
+
+	for (int ms = 0; (err == -EWOULDBLOCK || err == -ENOENT) && ms < LOCK_WAIT_MS;
+	     ms += LOCK_POLL_MS) {
+		if (!ms)
+			log_info("%s is in use; waiting up to %d s for the other skepd to go", busy,
+				 LOCK_WAIT_MS / 1000);
+		nanosleep(&pause, NULL);
+		err = lock_directories(d, &busy);
+	}
+	return err ? lock_failed(busy, err) : 0;
 }
 
 /*
@@ -302,6 +320,20 @@ static void remove_run_files(const struct config *config)
 	rmdir(config->run_dir); /* stays when something else is in it */
 }
 
+/* It writes what is left to write, unless stderr is stalled. */
+static void await_control(pid_t pid)
+{
+	const struct timespec pause = {0, LOCK_POLL_MS * 1000000L};
+
+	for (int ms = 0; pid > 0 && ms < CONTROL_WAIT_MS; ms += LOCK_POLL_MS) {
+		if (waitpid(pid, NULL, WNOHANG))
+			return;
+		nanosleep(&pause, NULL);
+	}
+	if (pid > 0 && !kill(pid, SIGKILL))
+		waitpid(pid, NULL, 0);
+}
+
 /* In reverse order; what was never set up is skipped. */
 static void take_down(struct daemon *d)
 {
@@ -314,8 +346,7 @@ static void take_down(struct daemon *d)
 	}
 	datapath_close(d->dp);
 	close_fd(d->control);
-	if (d->control_pid > 0)
-		waitpid(d->control_pid, NULL, 0);
+	await_control(d->control_pid);
 	if (ours) {
 		container_unprepare(d->config);
 		remove_run_files(d->config);
@@ -385,7 +416,8 @@ int main(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	log_init(options.verbose);
-	umask(0022); /* containers' directories must be open to their mapped root */
+	signal(SIGPIPE, SIG_IGN); /* whoever reads the log may go away */
+	umask(0022);		  /* containers' directories must be open to their mapped root */
 	if (config_load(options.config, &config, error)) {
 		fprintf(stderr, "%s\n", error);
 		return EXIT_CONFIG;

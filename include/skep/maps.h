@@ -42,7 +42,7 @@ struct skep_addr {
  * struct skep_lease - value of `leases`: who has the address
  * @id:          unique over restarts; every record of an engagement carries it
  * @bound_ns:    when the address was bound
- * @bind_ns:     nanoseconds from the who-has seen in XDP to this entry
+ * @bind_ns:     nanoseconds from the who-has seen in XDP to this entry; at most 2^32 - 1
  * @port:        ifindex of the container's port
  * @container:   slot of the container, index into `containers`
  * @mac:         the address's link address

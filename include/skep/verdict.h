@@ -55,6 +55,8 @@
 	X(NO_BIND_MAP, "no_bind_map", "a map refused the lease: rolled back")                   \
 	X(RELEASED_COMMAND, "released_command", "released by the operator")                     \
 	X(RELEASED_IDLE, "released_idle", "released after idle_timeout")                        \
+	X(RELEASED_STOP, "released_stop", "released because skepd stops")                       \
+	X(RELEASED_EXCLUDED, "released_excluded", "released: the box itself got the address")   \
 	X(RELEASED_DIED, "released_died", "released because the container ended by itself")     \
 	X(CONTAINER_STARTED, "container_started", "a container became idle")                    \
 	X(CONTAINER_RECYCLED, "container_recycled", "a container was destroyed with its layer") \
@@ -62,6 +64,7 @@
 	X(START_FAILED, "start_failed", "a container could not be started")                     \
 	X(RECYCLE_FAILED, "recycle_failed", "a container could not be removed; tried again")    \
 	X(KEEPER_DIED, "keeper_died", "a keeper process ended and was replaced")                \
+	X(KEEPER_FAILED, "keeper_failed", "a keeper could not be forked; tried again")          \
 	X(LOG_DROPPED, "log_dropped", "a log line or event found its queue full")
 
 #define SKEP_VERDICTS(X) SKEP_VERDICTS_UPLINK(X) SKEP_VERDICTS_PORT(X) SKEP_VERDICTS_DAEMON(X)

@@ -242,6 +242,50 @@ static void never_more_than_max(void **state)
 	assert_true(pool_is_warm(pool));
 }
 
+static void a_pool_that_is_only_dirty_is_not_warm(void **state)
+{
+	cleanup_pool struct pool *pool = new_pool(2, 1);
+
+	(void)state;
+	pool_adopt_dirty(pool, 0);
+	pool_adopt_dirty(pool, 1);
+	assert_false(pool_is_warm(pool));
+}
+
+static void deaths_while_idle_pause_longer_and_longer(void **state)
+{
+	cleanup_pool struct pool *pool = new_pool(8, 1);
+	__u64 now_ns = T0, expected_ns = NS_PER_SEC;
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		struct pool_job next = pool_next(pool, now_ns);
+
+		assert_int_equal(next.op, POOL_START);
+		pool_started(pool, next.slot);
+		assert_int_equal(pool_died(pool, next.slot, now_ns), expected_ns);
+		assert_int_equal(pool_state(pool, next.slot), SKEP_STATE_RECYCLING);
+		next = pool_next(pool, now_ns);
+		assert_int_equal(next.op, POOL_RECYCLE);
+		pool_recycled(pool, next.slot);
+		check_nothing(pool, now_ns);
+		assert_int_equal(pool_wake_ns(pool, now_ns), now_ns + expected_ns);
+		now_ns += expected_ns;
+		expected_ns = expected_ns * 2 < 60 * NS_PER_SEC ? expected_ns * 2 : 60 * NS_PER_SEC;
+	}
+}
+
+static void one_that_is_taken_ends_the_pause_for_deaths(void **state)
+{
+	cleanup_pool struct pool *pool = new_pool(4, 2);
+
+	(void)state;
+	start_all(pool, 2);
+	assert_int_equal(pool_died(pool, 0, T0), NS_PER_SEC);
+	assert_int_equal(pool_take(pool, 0), 1);
+	check_start(pool, T0, 2);
+}
+
 static void a_lowered_target_starts_nothing(void **state)
 {
 	cleanup_pool struct pool *pool = new_pool(8, 4);
@@ -936,8 +980,9 @@ static __u64 wake_of(const struct model *m)
 
 static bool warm(const struct model *m)
 {
-	bool full = !count_of(m, SKEP_STATE_NONE, TEMPLATES) &&
-		    !count_of(m, SKEP_STATE_STARTING, TEMPLATES);
+	bool full = count_of(m, SKEP_STATE_IDLE, TEMPLATES) +
+			    count_of(m, SKEP_STATE_BOUND, TEMPLATES) ==
+		    SLOTS;
 
 	for (__u32 t = 0; t < TEMPLATES; t++)
 		if (count_of(m, SKEP_STATE_IDLE, t) < m->templates[t].warm)
@@ -1014,6 +1059,9 @@ int main(void)
 		cmocka_unit_test(a_bound_container_is_replaced),
 		cmocka_unit_test(never_more_than_max),
 		cmocka_unit_test(a_lowered_target_starts_nothing),
+		cmocka_unit_test(a_pool_that_is_only_dirty_is_not_warm),
+		cmocka_unit_test(deaths_while_idle_pause_longer_and_longer),
+		cmocka_unit_test(one_that_is_taken_ends_the_pause_for_deaths),
 		cmocka_unit_test(warm_when_every_template_is),
 		cmocka_unit_test(starting_comes_first_below_half),
 		cmocka_unit_test(the_last_one_is_started_before_recycling),
