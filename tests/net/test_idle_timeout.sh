@@ -22,7 +22,7 @@ speak=$(ethernet "$BROADCAST" "$mac" 0806 "$(arp 1 "$mac" 10.66.4.3 "$NOBODY" 10
 in_container "$quiet" touch /root/old
 for ((i = 0; i < 100; i++)); do
 	send_lan "$listen"
-	in_net "$speaking" "$SEND_FRAME" eth0 "$speak"
+	in_net "$speaking" "$SEND_FRAME" eth0 "$speak" || break
 	! is_dark 10.66.4.4 || break
 	sleep 0.2
 done

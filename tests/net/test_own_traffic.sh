@@ -67,4 +67,16 @@ check_eq "the box answers for itself" \
 	"$(box ip -j link show "$LAB_UPLINK" | jq -r '.[0].address')" "$(mac_in_answer "$LAB_BOX")"
 check "IP to the box is the box's" client ping -q -c 3 -i 0.05 -W 5 "$LAB_BOX"
 
+# An address that the box gets while skepd runs is the box's from then on, even one that was bound.
+check "an address of the range is bound" who_has 10.66.40.1
+bound=$(counter bound)
+ip -n "$LAB_BOX_NS" address add 10.66.40.2/16 dev "$LAB_UPLINK"
+ip -n "$LAB_BOX_NS" address add 10.66.40.1/16 dev "$LAB_UPLINK"
+check "when the box takes it, the lease goes" wait_until 10 is_dark 10.66.40.1
+check_eq "which is counted" 1 "$(counter released_excluded)"
+own=$(box ip -j link show "$LAB_UPLINK" | jq -r '.[0].address')
+check_eq "and the box answers for it" "$own" "$(mac_in_answer 10.66.40.1)"
+check_eq "as for a new one that was dark" "$own" "$(mac_in_answer 10.66.40.2)"
+check_eq "neither was bound for that" "$bound" "$(counter bound)"
+
 done_testing
