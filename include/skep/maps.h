@@ -59,7 +59,7 @@ struct skep_lease {
 	__u32 port;
 	__u32 container;
 	__u8 mac[6];
-	__u8 pad[2];
+	__u8 pad[6];
 	__u64 last_in_ns;
 	__u64 packets_in;
 	__u64 last_out_ns;
