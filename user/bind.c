@@ -230,11 +230,6 @@ void bind_release_all(struct farm *farm, __be32 addr, enum skep_verdict why)
 			bind_release(farm, slot, why);
 }
 
-static __u64 later(__u64 a, __u64 b)
-{
-	return a > b ? a : b;
-}
-
 static bool is_idle(const struct farm *farm, __u32 slot, __u64 now_ns)
 {
 	const struct skep_addr *a = &farm->warm[slot].address;
@@ -245,7 +240,7 @@ static bool is_idle(const struct farm *farm, __u32 slot, __u64 now_ns)
 	range = config_range_of(farm->config, a->uplink, a->vlan, a->ip.addr);
 	if (!range || !range->idle_timeout || datapath_lease(farm->dp, a, &lease))
 		return false;
-	last = later(lease.bound_ns, later(lease.last_in_ns, lease.last_out_ns));
+	last = datapath_last_seen_ns(&lease);
 	return now_ns > last && now_ns - last >= range->idle_timeout * NS_PER_SEC;
 }
 

@@ -20,6 +20,12 @@ static inline __u64 clock_ns(clockid_t id)
 	return (__u64)ts.tv_sec * NS_PER_SEC + (__u64)ts.tv_nsec;
 }
 
+/* later() - the later of two moments of one clock */
+static inline __u64 later(__u64 a, __u64 b)
+{
+	return a > b ? a : b;
+}
+
 static inline __u64 monotonic_ns(void)
 {
 	return clock_ns(CLOCK_MONOTONIC);

@@ -520,6 +520,11 @@ int datapath_lease_insert(struct datapath *dp, const struct skep_addr *address,
 	return err;
 }
 
+__u64 datapath_last_seen_ns(const struct skep_lease *lease)
+{
+	return later(lease->bound_ns, later(lease->last_in_ns, lease->last_out_ns));
+}
+
 void datapath_lease_delete(struct datapath *dp, const struct skep_addr *address, __u32 port)
 {
 	bpf_map_delete_elem(dp->leases, address);

@@ -83,6 +83,9 @@ int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
 int datapath_lease_insert(struct datapath *dp, const struct skep_addr *address,
 			  struct skep_lease *lease, __u64 seen_ns);
 
+/** datapath_last_seen_ns() - the last sign of life of a lease: its bind, or a frame either way */
+__u64 datapath_last_seen_ns(const struct skep_lease *lease);
+
 /** datapath_lease_delete() - makes the address dark and closes its port; harmless when it is dark
  */
 void datapath_lease_delete(struct datapath *dp, const struct skep_addr *address, __u32 port);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define NSEC_PER_SEC 1000000000ULL
+#include "clock.h"
 
 static struct {
 	bool verbose;
@@ -82,6 +82,6 @@ bool log_limit_pass(struct log_limit *limit, __u64 now_ns, unsigned long *ret_su
 	}
 	*ret_suppressed = limit->suppressed;
 	limit->suppressed = 0;
-	limit->next_ns = now_ns + NSEC_PER_SEC;
+	limit->next_ns = now_ns + NS_PER_SEC;
 	return true;
 }

@@ -172,11 +172,6 @@ static __u64 earlier(__u64 a, __u64 b)
 	return !a || (b && b < a) ? b : a;
 }
 
-static __u64 later(__u64 a, __u64 b)
-{
-	return a > b ? a : b;
-}
-
 __u64 pool_wake_ns(const struct pool *pool, __u64 now_ns)
 {
 	const struct slot *failed = TAILQ_FIRST(&pool->failed);

@@ -118,16 +118,11 @@ json_t *report_status(const struct config *config, const struct datapath *dp,
 			 "uplinks", uplinks_status(config, dp));
 }
 
-static __u64 later(__u64 a, __u64 b)
-{
-	return a > b ? a : b;
-}
-
 static json_t *lease_report(const struct config *config, const struct skep_container *c,
 			    const struct skep_lease *lease)
 {
 	const struct skep_addr *address = &c->address;
-	__u64 seen = later(lease->bound_ns, later(lease->last_in_ns, lease->last_out_ns));
+	__u64 seen = datapath_last_seen_ns(lease);
 
 	return json_pack("{so ss si so so si so so so sI sI}", "address", json_ipv4(address->ip),
 			 "uplink", uplink_name(config, address->uplink), "vlan", address->vlan,
