@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# telnet.sh: an attacker who logs in. For the net tests that need one; lib.sh comes first.
+# telnet.sh: an attacker who logs in, for the net tests and the demo; they say what `client` is.
 
 # read_to TEXT: what telnet prints until TEXT has come
 read_to() {
@@ -10,7 +10,7 @@ read_to() {
 		IFS= read -r -d '' -n 1 -t 10 -u "$from" char || return 1
 		seen+=$char
 	done
-	echo "$seen"
+	printf '%s' "$seen"
 }
 
 # log_in ADDRESS COMMAND: as root, by telnet from the client; prints all that comes back. Bash closes
