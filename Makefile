@@ -34,6 +34,7 @@ SANITIZE ?=
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(SANITIZE) \
 	-Iinclude -Iuser -Ibpf -I$(BUILD) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+SKEPCTL_LIBS := $(shell pkg-config --libs libconfuse jansson ncurses 2>/dev/null)
 BPF_CFLAGS := -g -O2 -Wall -Wextra -Werror -target bpf -mcpu=v3 -I. -Iinclude -Ibpf
 
 # ---- files -----------------------------------------------------------------
@@ -43,12 +44,16 @@ SKELETONS   := $(BPF_OBJECTS:%=$(BUILD)/%.skel.h)
 HEADERS     := $(wildcard include/skep/*.h)
 
 # The pure core: no system calls, tested without root.
-CORE    := prefix config config_template config_text config_uplink config_value mac pool request
-SHELL_D := allocator bind cgroup check container_lxc control datapath files idmap keeper keepers \
-	link log message notify plumb refill report
+CORE    := prefix config config_pool config_replace config_template config_text config_uplink config_value \
+	histogram mac pool request waiting
+SHELL_D := adopt allocator bind cgroup change check check_limits container_lxc container_prepare control \
+	control_reload control_request datapath datapath_maps \
+	datapath_ranges expire farm_paths files filter idmap keeper keepers \
+	link listing log message notify nursery plumb refill reload report sockets stage
 SKEPD_OBJECTS   := $(patsubst %,$(BUILD)/user/%.o,skepd $(CORE) $(SHELL_D))
-SKEPCTL_OBJECTS := $(patsubst %,$(BUILD)/user/%.o,skepctl client table template files \
-	prefix config config_template config_text config_uplink config_value)
+SKEPCTL_OBJECTS := $(patsubst %,$(BUILD)/user/%.o,skepctl client show table top top_screen \
+	top_view template files idmap \
+	prefix config config_pool config_replace config_template config_text config_uplink config_value)
 CORE_OBJECTS    := $(patsubst %,$(BUILD)/user/%.o,$(CORE))
 
 .PHONY: all
@@ -80,7 +85,7 @@ $(BUILD)/skepd: $(SKEPD_OBJECTS)
 
 $(BUILD)/skepctl: $(SKEPCTL_OBJECTS)
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) $^ -lconfuse -ljansson -o $@
+	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) $^ $(SKEPCTL_LIBS) -o $@
 
 $(BUILD) $(BUILD)/user:
 	@mkdir -p $@
@@ -99,13 +104,15 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/t
 BPF_TESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/%,$(wildcard tests/bpf/test_*.c))
 NET_TESTS  := $(sort $(wildcard tests/net/test_*.sh))
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
-TEST_OBJECTS := $(CORE_OBJECTS) $(patsubst %,$(BUILD)/user/%.o,check files log message)
+TEST_OBJECTS := $(CORE_OBJECTS) $(patsubst %,$(BUILD)/user/%.o,check check_limits files log message reload \
+	table top_view)
 TEMPLATE   := $(abspath $(BUILD))/templates/basic
+DEBIAN     := $(abspath $(BUILD))/templates/debian
 
 $(BUILD)/tests:
 	@mkdir -p $@
 
-TEST_HEADERS := $(wildcard tests/*.h tests/bpf/*.h bpf/*.h user/*.h) $(HEADERS)
+TEST_HEADERS := $(wildcard tests/*.h tests/unit/*.h tests/bpf/*.h bpf/*.h user/*.h) $(HEADERS)
 
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(TEST_OBJECTS) $(TEST_HEADERS) | $(BUILD)/tests
 	$(call msg,TEST,$@)
@@ -119,7 +126,12 @@ $(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(CORE_OBJECTS) $(TEST_HEADERS) | $(B
 	$(call msg,FUZZ,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $< $(CORE_OBJECTS) $(LIBS) -o $@
 
-$(TEMPLATE): templates/basic/build $(shell find templates/basic/files -type f 2>/dev/null)
+# What a template is made from: everything in its directory but its page, and what all share.
+template_sources = templates/lib.sh $(shell find templates/$(1) -type f ! -name README.md 2>/dev/null)
+
+$(TEMPLATE): $(call template_sources,basic)
+$(DEBIAN): $(call template_sources,debian)
+$(TEMPLATE) $(DEBIAN): $(abspath $(BUILD))/templates/%: templates/%/build
 	$(call msg,TEMPLATE,$@)
 	$(Q)rm -rf $@ && mkdir -p $(dir $@) && $< $@ >/dev/null && touch $@
 
@@ -136,8 +148,13 @@ fuzzers: $(FUZZERS)
 run-fuzz:
 	$(Q)$(MAKE) CC=$(CLANG) BUILD=$(FUZZ_BUILD) SANITIZE="$(ASAN) -fsanitize=fuzzer-no-link" fuzzers
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run $(FUZZERS:$(BUILD)/%='tests/fuzz/run $(FUZZ_BUILD)/%')
-run-net: all $(TEMPLATE) $(BUILD)/tests/send_frame $(BUILD)/tests/talk
+run-net: all $(TEMPLATE) $(DEBIAN) $(BUILD)/tests/send_frame $(BUILD)/tests/talk
 	$(Q)SKEP_TEMPLATE=$(TEMPLATE) BUILD=$(BUILD) tests/run $(NET_TESTS)
+
+.PHONY: soak
+soak: deps ## half an hour of random use and ill-treatment of 500 containers; as root; SOAK_SECONDS=, SOAK_SEED=
+	$(Q)$(MAKE) all $(TEMPLATE)
+	$(Q)SKEP_TEMPLATE=$(TEMPLATE) BUILD=$(BUILD) TEST_TIMEOUT=$${TEST_TIMEOUT:-7200} tests/run tests/soak
 
 $(BUILD)/tests/%: tests/net/%.c | $(BUILD)/tests
 	$(call msg,TEST,$@)
@@ -159,9 +176,10 @@ include bench/bench.mk
 
 # Debian 12 has lxc-dev for liblxc-dev.
 DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev liblxc-dev libmnl-dev \
-	libevent-dev libconfuse-dev libjansson-dev libcmocka-dev liblxc-common busybox-static \
+	libevent-dev libconfuse-dev libjansson-dev libncurses-dev libcmocka-dev liblxc-common busybox-static \
 	clang-format clang-tidy libclang-rt-dev shellcheck mandoc git \
-	iproute2 util-linux procps ethtool jq curl telnet arping nmap tcpdump iputils-ping lxc gnuplot-nox
+	iproute2 util-linux procps ethtool jq curl telnet arping nmap tcpdump iputils-ping lxc gnuplot-nox \
+	debootstrap sshpass strace umoci
 
 .PHONY: deps
 deps: ## install the Debian packages that are missing; as root

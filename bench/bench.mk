@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # What is measured; included from the Makefile. See bench/README.md.
 
-BENCH_PROGRAMS := $(BUILD)/bench/contact $(BUILD)/bench/xdp
+BENCH_PROGRAMS := $(BUILD)/bench/contact $(BUILD)/bench/flood $(BUILD)/bench/xdp
 COUNTS ?=
+DENSITY ?=
 
 $(BUILD)/bench:
 	@mkdir -p $@
@@ -11,12 +12,22 @@ $(BUILD)/bench/%: bench/%.c $(SKELETONS) | $(BUILD)/bench
 	$(call msg,BENCH,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $< $(LIBS) -o $@
 
+$(BUILD)/bench/%.bpf.o: bench/%.bpf.c vmlinux.h $(wildcard bpf/*.h) $(HEADERS) | $(BUILD)/bench
+	$(call msg,BPF,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(BUILD)/bench/flood run-lint: $(BUILD)/bench/flood.skel.h
+
 -include $(wildcard $(BUILD)/bench/*.d)
 
 .PHONY: bench bench-programs
-bench-programs: all $(TEMPLATE) $(BENCH_PROGRAMS)
+bench-programs: all $(TEMPLATE) $(DEBIAN) $(BENCH_PROGRAMS)
 
-bench: deps ## measure; COUNTS="20 60" for other numbers of containers
+bench: deps ## measure; COUNTS="20 60" DENSITY="basic=500 debian=50" for other numbers
 	$(Q)$(MAKE) bench-programs
 	$(Q)$(BUILD)/bench/xdp -o $(BUILD)/bench/xdp.json
 	$(Q)BUILD=$(BUILD) SKEP_TEMPLATE=$(TEMPLATE) bench/latency $(COUNTS)
+	$(Q)BUILD=$(BUILD) SKEP_TEMPLATE=$(TEMPLATE) bench/budget
+	$(Q)BUILD=$(BUILD) SKEP_TEMPLATE=$(TEMPLATE) bench/scale
+	$(Q)BUILD=$(BUILD) SKEP_TEMPLATE=$(TEMPLATE) bench/sweep -r 2000
+	$(Q)BUILD=$(BUILD) bench/density $(DENSITY)

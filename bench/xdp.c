@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * xdp: nanoseconds a packet of the uplink program, by BPF_PROG_RUN. Loads a copy of its own with
- * maps of its own, attached to nothing and pinned nowhere. Every case says what the program must
- * return and which verdict it must count, so that no figure stands for another path than the one it
- * names.
+ * xdp: nanoseconds a packet of the uplink program, and of the port program, by BPF_PROG_RUN. Loads
+ * copies of its own with maps of its own, attached to nothing and pinned nowhere. Every case says
+ * what the program must return and which verdict it must count, so that no figure stands for
+ * another path than the one it names.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <linux/pkt_cls.h>
 #include <net/ethernet.h>
 #include <netinet/if_ether.h>
 #include <netinet/ip.h>
@@ -22,6 +23,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "port.skel.h"
 #include "skep/ask.h"
 #include "skep/maps.h"
 #include "skep/verdict.h"
@@ -29,7 +31,8 @@
 
 #define FRAME_LEN 60
 #define LEASES 1000
-#define PORT 1 /* any ifindex: BPF_PROG_RUN decides and does not redirect */
+#define PORT 1	    /* the ifindex that frames of BPF_PROG_RUN come from */
+#define NO_MATTER 1 /* an ifindex too: a redirect is decided here, not done */
 #define LONG_RUN 1000000U
 #define RING_RUN 4096U /* fewer records than the ring holds */
 #define RING_RUNS 64
@@ -39,17 +42,22 @@
 
 #define RANGE "10.66.0.0"
 #define LEASED "10.66.4.2"
+#define SHARED "10.66.8.2" /* leased to a container that has another link address */
 #define DARK "10.66.200.1"
 #define FOREIGN "192.0.2.1"
 #define ASKER "10.66.0.1"
+#define CLIENT "198.51.100.2"
 
 static const uint8_t asker_mac[ETH_ALEN] = {0x00, 0x1b, 0x21, 0x00, 0x00, 0x01};
 static const uint8_t lease_mac[ETH_ALEN] = {0x00, 0x1b, 0x21, 0x00, 0x00, 0x02};
+static const uint8_t eth0_mac[ETH_ALEN] = {0x00, 0x1b, 0x21, 0x00, 0x00, 0x03};
+static const uint8_t all_macs[ETH_ALEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 struct bench {
-	struct uplink_bpf *skel;
+	struct uplink_bpf *uplink;
+	struct port_bpf *port;
 	struct ring_buffer *ring;
-	int program;
+	int program; /* of the case */
 	int n_cpus;
 	unsigned int rounds;
 };
@@ -57,12 +65,17 @@ struct bench {
 /* How one case is run; each returns nanoseconds a packet, or a negative errno. */
 typedef double (*runner)(struct bench *b, const uint8_t *frame);
 
+/**
+ * struct test - a case
+ * @settings: as they are meanwhile
+ */
 struct test {
 	const char *key, *name;
 	void (*build)(uint8_t *frame);
 	runner run;
-	enum xdp_action action;
+	__u32 action;
 	enum skep_verdict verdict;
+	struct skep_settings settings;
 };
 
 struct result {
@@ -79,19 +92,18 @@ static struct in_addr address(const char *text)
 	return a;
 }
 
-static void put_eth(uint8_t *frame, const uint8_t *to, uint16_t type)
+static void put_eth(uint8_t *frame, const uint8_t *from, const uint8_t *to, uint16_t type)
 {
 	struct ether_header eth = {.ether_type = htons(type)};
 
 	memcpy(eth.ether_dhost, to, ETH_ALEN);
-	memcpy(eth.ether_shost, asker_mac, ETH_ALEN);
+	memcpy(eth.ether_shost, from, ETH_ALEN);
 	memcpy(frame, &eth, sizeof(eth));
 }
 
-static void put_who_has(uint8_t *frame, const char *target)
+static void put_who_has(uint8_t *frame, const uint8_t *mac, const char *sender, const char *target)
 {
-	static const uint8_t all[ETH_ALEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-	struct in_addr spa = address(ASKER), tpa = address(target);
+	struct in_addr spa = address(sender), tpa = address(target);
 	struct ether_arp arp = {
 		.arp_hrd = htons(ARPHRD_ETHER),
 		.arp_pro = htons(ETHERTYPE_IP),
@@ -100,14 +112,14 @@ static void put_who_has(uint8_t *frame, const char *target)
 		.arp_op = htons(ARPOP_REQUEST),
 	};
 
-	put_eth(frame, all, ETHERTYPE_ARP);
-	memcpy(arp.arp_sha, asker_mac, ETH_ALEN);
+	put_eth(frame, mac, all_macs, ETHERTYPE_ARP);
+	memcpy(arp.arp_sha, mac, ETH_ALEN);
 	memcpy(arp.arp_spa, &spa, sizeof(spa));
 	memcpy(arp.arp_tpa, &tpa, sizeof(tpa));
 	memcpy(frame + sizeof(struct ether_header), &arp, sizeof(arp));
 }
 
-static void put_syn(uint8_t *frame, const char *target)
+static void put_ip(uint8_t *frame, const char *source, const char *target)
 {
 	struct iphdr ip = {
 		.version = 4,
@@ -115,19 +127,24 @@ static void put_syn(uint8_t *frame, const char *target)
 		.tot_len = htons(sizeof(ip) + sizeof(struct tcphdr)),
 		.ttl = 63,
 		.protocol = IPPROTO_TCP,
-		.saddr = inet_addr("198.51.100.2"),
+		.saddr = address(source).s_addr,
 		.daddr = address(target).s_addr,
 	};
 	struct tcphdr tcp = {.source = htons(40000), .dest = htons(80), .doff = 5, .syn = 1};
 
-	put_eth(frame, lease_mac, ETHERTYPE_IP);
 	memcpy(frame + sizeof(struct ether_header), &ip, sizeof(ip));
 	memcpy(frame + sizeof(struct ether_header) + sizeof(ip), &tcp, sizeof(tcp));
 }
 
+static void put_syn(uint8_t *frame, const char *target)
+{
+	put_eth(frame, asker_mac, lease_mac, ETHERTYPE_IP);
+	put_ip(frame, CLIENT, target);
+}
+
 static void build_ipv6(uint8_t *frame)
 {
-	put_eth(frame, lease_mac, ETHERTYPE_IPV6);
+	put_eth(frame, asker_mac, lease_mac, ETHERTYPE_IPV6);
 }
 
 static void build_foreign_ip(uint8_t *frame)
@@ -137,7 +154,7 @@ static void build_foreign_ip(uint8_t *frame)
 
 static void build_leased_arp(uint8_t *frame)
 {
-	put_who_has(frame, LEASED);
+	put_who_has(frame, asker_mac, ASKER, LEASED);
 }
 
 static void build_leased_ip(uint8_t *frame)
@@ -145,9 +162,47 @@ static void build_leased_ip(uint8_t *frame)
 	put_syn(frame, LEASED);
 }
 
+static void build_shared_arp(uint8_t *frame)
+{
+	put_who_has(frame, asker_mac, ASKER, SHARED);
+}
+
+static void build_shared_ip(uint8_t *frame)
+{
+	put_syn(frame, SHARED);
+}
+
 static void build_dark_arp(uint8_t *frame)
 {
-	put_who_has(frame, DARK);
+	put_who_has(frame, asker_mac, ASKER, DARK);
+}
+
+static void build_out_arp(uint8_t *frame)
+{
+	put_who_has(frame, lease_mac, LEASED, ASKER);
+}
+
+static void build_out_ip(uint8_t *frame)
+{
+	put_eth(frame, lease_mac, asker_mac, ETHERTYPE_IP);
+	put_ip(frame, LEASED, CLIENT);
+}
+
+static void build_out_shared_arp(uint8_t *frame)
+{
+	put_who_has(frame, eth0_mac, SHARED, ASKER);
+}
+
+static void build_out_shared_ip(uint8_t *frame)
+{
+	put_eth(frame, eth0_mac, asker_mac, ETHERTYPE_IP);
+	put_ip(frame, SHARED, CLIENT);
+}
+
+static void build_out_forged(uint8_t *frame)
+{
+	put_eth(frame, lease_mac, asker_mac, ETHERTYPE_IP);
+	put_ip(frame, FOREIGN, CLIENT);
 }
 
 /* ---- running ---- */
@@ -188,28 +243,66 @@ static double run_dark(struct bench *b, const uint8_t *frame)
 	return run_in_batches(b, frame, RING_RUN, RING_RUNS);
 }
 
-/* A record in an empty ring wakes its reader. */
-static double run_dark_waking(struct bench *b, const uint8_t *frame)
+/*
+ * Each run begins with the frame as it was, and with cold caches. Where the program changes the
+ * frame there is no other way; where it asks, a record in an empty ring wakes its reader.
+ */
+static double run_single(struct bench *b, const uint8_t *frame)
 {
 	return run_in_batches(b, frame, 1, SINGLE_RUNS);
 }
 
-static const struct test tests[] = {
+/* Limits that are never reached, and such that nothing is left of. */
+#define WIDE(what) .settings.what##_interval_ns = 1, .settings.what##_burst_ns = UINT64_MAX / 2
+#define USED_UP(what) .settings.what##_interval_ns = 1
+
+static const struct test uplink_tests[] = {
 	{"pass_other", "neither ARP nor IPv4, passed", build_ipv6, run_long, XDP_PASS,
-	 SKEP_PASS_OTHER},
+	 .verdict = SKEP_PASS_OTHER},
 	{"pass_no_range", "IPv4 to nobody's range, passed", build_foreign_ip, run_long, XDP_PASS,
-	 SKEP_PASS_NO_RANGE},
+	 .verdict = SKEP_PASS_NO_RANGE},
 	{"leased_arp", "who-has for a lease, redirected", build_leased_arp, run_long, XDP_REDIRECT,
-	 SKEP_LEASED_ARP},
+	 .verdict = SKEP_LEASED_ARP},
 	{"leased_ip", "IPv4 to a lease, redirected", build_leased_ip, run_long, XDP_REDIRECT,
-	 SKEP_LEASED_IP},
+	 .verdict = SKEP_LEASED_IP},
+	{"shared_arp", "who-has for a shared container", build_shared_arp, run_long, XDP_REDIRECT,
+	 .verdict = SKEP_LEASED_ARP},
+	{"leased_ip_single", "IPv4 to a lease, one by one", build_leased_ip, run_single,
+	 XDP_REDIRECT, .verdict = SKEP_LEASED_IP},
+	{"shared_ip_single", "... and translated", build_shared_ip, run_single, XDP_REDIRECT,
+	 .verdict = SKEP_LEASED_IP},
 	{"dark_arp", "dark who-has, into the ring", build_dark_arp, run_dark, XDP_DROP,
-	 SKEP_ASK_ARP},
-	{"dark_arp_waking", "dark who-has, ring was empty", build_dark_arp, run_dark_waking,
-	 XDP_DROP, SKEP_ASK_ARP},
+	 .verdict = SKEP_ASK_ARP},
+	{"dark_arp_budgets", "... within both budgets", build_dark_arp, run_dark, XDP_DROP,
+	 .verdict = SKEP_ASK_ARP, WIDE(requester), WIDE(bind)},
+	{"dark_arp_waking", "dark who-has, ring was empty", build_dark_arp, run_single, XDP_DROP,
+	 .verdict = SKEP_ASK_ARP},
+	{"budget_requester", "dark, over the requester's budget", build_dark_arp, run_long,
+	 XDP_DROP, .verdict = SKEP_DROP_BUDGET_REQUESTER, USED_UP(requester), WIDE(bind)},
+	{"budget", "dark, over the farm's budget", build_dark_arp, run_long, XDP_DROP,
+	 .verdict = SKEP_DROP_BUDGET, WIDE(requester), USED_UP(bind)},
+	{"drain", "dark, farm is drained, passed", build_dark_arp, run_long, XDP_PASS,
+	 .verdict = SKEP_PASS_DRAIN, .settings.flags = SKEP_SETTING_DRAIN},
 	/* Last: it needs a full ring. */
 	{"ring_full", "dark who-has, ring is full", build_dark_arp, run_long, XDP_DROP,
-	 SKEP_DROP_ASK_RING_FULL},
+	 .verdict = SKEP_DROP_ASK_RING_FULL},
+};
+
+static const struct test port_tests[] = {
+	{"port_arp", "who-has of a container, sent out", build_out_arp, run_long, TC_ACT_REDIRECT,
+	 .verdict = SKEP_PORT_OUT_ARP},
+	{"port_ip", "IPv4 of a container, sent out", build_out_ip, run_long, TC_ACT_REDIRECT,
+	 .verdict = SKEP_PORT_OUT_IP},
+	{"port_forged", "forged IPv4 source, dropped", build_out_forged, run_long, TC_ACT_SHOT,
+	 .verdict = SKEP_PORT_DROP_ADDR},
+	{"port_ip_single", "IPv4 of a container, one by one", build_out_ip, run_single,
+	 TC_ACT_REDIRECT, .verdict = SKEP_PORT_OUT_IP},
+	{"port_shared_ip_single", "... and translated", build_out_shared_ip, run_single,
+	 TC_ACT_REDIRECT, .verdict = SKEP_PORT_OUT_IP},
+	{"port_arp_single", "who-has of a container, one by one", build_out_arp, run_single,
+	 TC_ACT_REDIRECT, .verdict = SKEP_PORT_OUT_ARP},
+	{"port_shared_arp_single", "... and translated", build_out_shared_arp, run_single,
+	 TC_ACT_REDIRECT, .verdict = SKEP_PORT_OUT_ARP},
 };
 
 /* ---- is it the path it is meant to be? ---- */
@@ -219,7 +312,8 @@ static uint64_t counted(const struct bench *b, __u32 verdict)
 	cleanup_free uint64_t *per_cpu = calloc((size_t)b->n_cpus, sizeof(*per_cpu));
 	uint64_t sum = 0;
 
-	if (!per_cpu || bpf_map_lookup_elem(bpf_map__fd(b->skel->maps.counters), &verdict, per_cpu))
+	if (!per_cpu ||
+	    bpf_map_lookup_elem(bpf_map__fd(b->uplink->maps.counters), &verdict, per_cpu))
 		return 0;
 	for (int i = 0; i < b->n_cpus; i++)
 		sum += per_cpu[i];
@@ -231,9 +325,9 @@ static int check_action(const struct bench *b, const struct test *t, const uint8
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME_LEN);
 	int err = bpf_prog_test_run_opts(b->program, &opts);
 
-	if (!err && opts.retval == (__u32)t->action)
+	if (!err && opts.retval == t->action)
 		return 0;
-	fprintf(stderr, "xdp: %s: the program returned %u, not %d\n", t->name, opts.retval,
+	fprintf(stderr, "xdp: %s: the program returned %u, not %u\n", t->name, opts.retval,
 		t->action);
 	return err ? err : -EBADMSG;
 }
@@ -284,12 +378,21 @@ static void fill_ring(struct bench *b, const uint8_t *frame)
 			return;
 }
 
+static int set_settings(const struct bench *b, const struct skep_settings *settings)
+{
+	__u32 only = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(b->uplink->maps.settings), &only, settings, BPF_ANY);
+}
+
 static int measure(struct bench *b, const struct test *t, struct result *ret)
 {
 	uint8_t frame[FRAME_LEN] = {};
 	uint64_t before[SKEP_VERDICT_MAX];
-	int err;
+	int err = set_settings(b, &t->settings);
 
+	if (err)
+		return err;
 	t->build(frame);
 	if (t->verdict == SKEP_DROP_ASK_RING_FULL)
 		fill_ring(b, frame);
@@ -309,11 +412,11 @@ static json_t *to_json(const struct test *t, const struct result *r)
 			 r->median, "min_ns", r->min, "max_ns", r->max);
 }
 
-static int measure_all(struct bench *b, json_t *cases)
+static int measure_all(struct bench *b, const char *title, const struct test *tests, size_t n,
+		       json_t *cases)
 {
-	printf("%-36s%10s%10s%10s%14s\n", "uplink program, ns a packet", "median", "min", "max",
-	       "case");
-	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
+	printf("%-36s%10s%10s%10s%6s\n", title, "median", "min", "max", "case");
+	for (size_t i = 0; i < n; i++) {
 		struct result r;
 		int err = measure(b, &tests[i], &r);
 
@@ -326,6 +429,20 @@ static int measure_all(struct bench *b, json_t *cases)
 	return 0;
 }
 
+static int measure_both(struct bench *b, json_t *cases)
+{
+	int err;
+
+	b->program = bpf_program__fd(b->uplink->progs.uplink);
+	err = measure_all(b, "uplink program, ns a packet", uplink_tests, ARRAY_SIZE(uplink_tests),
+			  cases);
+	if (err)
+		return err;
+	b->program = bpf_program__fd(b->port->progs.port);
+	return measure_all(b, "port program, ns a packet", port_tests, ARRAY_SIZE(port_tests),
+			   cases);
+}
+
 /* ---- set-up ---- */
 
 static int add_range(const struct bench *b)
@@ -336,23 +453,48 @@ static int add_range(const struct bench *b)
 	};
 	struct skep_range range = {};
 
-	return bpf_map_update_elem(bpf_map__fd(b->skel->maps.ranges), &key, &range, BPF_ANY);
+	return bpf_map_update_elem(bpf_map__fd(b->uplink->maps.ranges), &key, &range, BPF_ANY);
+}
+
+static int add_lease(const struct bench *b, __be32 ip, const uint8_t *eth0)
+{
+	struct skep_addr key = {.ip.addr = ip};
+	struct skep_lease lease = {.port = PORT};
+
+	memcpy(lease.mac, lease_mac, sizeof(lease.mac));
+	memcpy(lease.eth0, eth0, sizeof(lease.eth0));
+	return bpf_map_update_elem(bpf_map__fd(b->uplink->maps.leases), &key, &lease, BPF_NOEXIST);
 }
 
 /* As many as a busy farm has, so that the lookup is a real one. */
 static int add_leases(const struct bench *b)
 {
-	struct skep_lease lease = {.port = PORT};
-	int err = 0;
+	int err = add_lease(b, address(SHARED).s_addr, eth0_mac);
 
-	memcpy(lease.mac, lease_mac, sizeof(lease.mac));
-	for (__u32 i = 0; !err && i < LEASES; i++) {
-		struct skep_addr key = {.ip.addr = htonl(ntohl(address(LEASED).s_addr) + i)};
-
-		err = bpf_map_update_elem(bpf_map__fd(b->skel->maps.leases), &key, &lease,
-					  BPF_NOEXIST);
-	}
+	for (__u32 i = 0; !err && i < LEASES; i++)
+		err = add_lease(b, htonl(ntohl(address(LEASED).s_addr) + i), lease_mac);
 	return err;
+}
+
+static int add_way_out(const struct bench *b)
+{
+	struct skep_port port = {};
+	struct skep_uplink uplink = {.ifindex = NO_MATTER};
+	__u32 ifindex = PORT, ordinal = 0;
+	int err = bpf_map_update_elem(bpf_map__fd(b->port->maps.ports), &ifindex, &port, BPF_ANY);
+
+	if (err)
+		return err;
+	return bpf_map_update_elem(bpf_map__fd(b->port->maps.uplinks), &ordinal, &uplink, BPF_ANY);
+}
+
+static int fill_maps(const struct bench *b)
+{
+	int err = add_range(b);
+
+	if (!err)
+		err = add_leases(b);
+	return err ? err : add_way_out(b);
 }
 
 static int take_record(void *data, void *record, size_t size)
@@ -363,30 +505,60 @@ static int take_record(void *data, void *record, size_t size)
 	return 0;
 }
 
-static int load(struct bench *b)
+static int keep_private(struct bpf_object *object)
 {
 	struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map(map, object)
+	{
+		if (!err)
+			err = bpf_map__set_pin_path(map, NULL);
+	}
+	return err;
+}
+
+/* The programs share their maps, as they do when skepd has pinned them. */
+static int share_maps(struct bpf_object *object, const struct bpf_object *owner)
+{
+	struct bpf_map *map, *owned;
+	int err = 0;
+
+	bpf_object__for_each_map(map, object)
+	{
+		owned = bpf_object__find_map_by_name(owner, bpf_map__name(map));
+		if (!err && owned && !bpf_map__is_internal(map))
+			err = bpf_map__reuse_fd(map, bpf_map__fd(owned));
+	}
+	return err;
+}
+
+static int load_programs(struct bench *b)
+{
 	int err;
 
-	b->skel = uplink_bpf__open();
-	if (!b->skel)
+	b->uplink = uplink_bpf__open();
+	b->port = port_bpf__open();
+	if (!b->uplink || !b->port)
 		return -errno;
-	bpf_object__for_each_map(map, b->skel->obj)
-	{
-		err = bpf_map__set_pin_path(map, NULL);
-		if (err)
-			return err;
-	}
-	bpf_map__set_max_entries(b->skel->maps.leases, 2 * LEASES);
-	err = uplink_bpf__load(b->skel);
+	err = keep_private(b->uplink->obj);
+	if (!err)
+		err = keep_private(b->port->obj);
+	if (!err)
+		err = uplink_bpf__load(b->uplink);
+	if (!err)
+		err = share_maps(b->port->obj, b->uplink->obj);
+	return err ? err : port_bpf__load(b->port);
+}
+
+static int load(struct bench *b)
+{
+	int err = load_programs(b);
+
 	if (err)
 		return err;
-	b->program = bpf_program__fd(b->skel->progs.uplink);
-	b->ring = ring_buffer__new(bpf_map__fd(b->skel->maps.asks), take_record, NULL, NULL);
-	if (!b->ring)
-		return -errno;
-	err = add_range(b);
-	return err ? err : add_leases(b);
+	b->ring = ring_buffer__new(bpf_map__fd(b->uplink->maps.asks), take_record, NULL, NULL);
+	return b->ring ? fill_maps(b) : -errno;
 }
 
 static int parse_options(int argc, char **argv, struct bench *b, const char **ret_file)
@@ -429,13 +601,14 @@ int main(int argc, char **argv)
 	}
 	err = load(&b);
 	if (err)
-		fprintf(stderr, "xdp: cannot load the uplink program: %s\n", strerror(-err));
+		fprintf(stderr, "xdp: cannot load the programs: %s\n", strerror(-err));
 	if (!err)
-		err = measure_all(&b, cases);
+		err = measure_both(&b, cases);
 	if (!err && file)
 		err = write_json(file, &b, cases);
 	ring_buffer__free(b.ring);
-	uplink_bpf__destroy(b.skel);
+	port_bpf__destroy(b.port);
+	uplink_bpf__destroy(b.uplink);
 	json_decref(cases);
 	return err ? 1 : 0;
 }

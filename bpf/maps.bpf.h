@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The maps, one instance of each, pinned under bpf_dir and shared by all programs. Sizes marked
- * "set by skepd" follow the configuration (pool.max) and are set before loading.
+ * The maps, one instance of each, pinned under bpf_dir and shared by all programs. Sizes are fixed,
+ * so that the next skepd can take the maps over whatever its configuration says; the hashes take
+ * memory only for what is in them.
  */
 #ifndef SKEP_BPF_MAPS_H
 #define SKEP_BPF_MAPS_H
@@ -16,7 +17,8 @@
 /* Who has which address. Written by skepd; the programs only touch times and counts. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1); /* set by skepd */
+	__uint(max_entries, SKEP_LEASES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct skep_addr);
 	__type(value, struct skep_lease);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
@@ -25,8 +27,9 @@ struct {
 /* What a port's frames are allowed to be. An entry per bound container. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1); /* set by skepd */
-	__type(key, __u32);	/* ifindex */
+	__uint(max_entries, SKEP_CONTAINERS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32); /* ifindex */
 	__type(value, struct skep_port);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } ports SEC(".maps");
@@ -34,7 +37,7 @@ struct {
 /* The addresses that may be bound, and those among them that may not. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 2 * SKEP_RANGES_MAX); /* old and new ones while they change */
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct skep_range_key);
 	__type(value, struct skep_range);
@@ -49,6 +52,15 @@ struct {
 	__type(value, struct skep_uplink);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } uplinks SEC(".maps");
+
+/* What holds for all programs, and the version of all maps. Written by skepd. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct skep_settings);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} settings SEC(".maps");
 
 /* One slot per verdict; see skep/verdict.h. */
 struct {

@@ -26,9 +26,9 @@ static __always_inline enum skep_verdict claim(const struct __sk_buff *skb, cons
 
 	if (!lease || lease->port != skb->ifindex)
 		return f->kind == FRAME_IPV4 ? SKEP_PORT_DROP_ADDR : SKEP_PORT_DROP_ARP;
-	if (!parse_mac_equal(f->src, lease->mac))
+	if (!parse_mac_equal(f->src, lease->eth0))
 		return SKEP_PORT_DROP_MAC;
-	if (!parse_mac_equal(f->sender_mac, lease->mac))
+	if (!parse_mac_equal(f->sender_mac, lease->eth0))
 		return SKEP_PORT_DROP_ARP;
 	*ret_lease = lease;
 	return f->kind == FRAME_IPV4 ? SKEP_PORT_OUT_IP : SKEP_PORT_OUT_ARP;
@@ -83,14 +83,45 @@ static __always_inline enum skep_verdict classify(struct __sk_buff *skb,
 	return policy(&f, verdict);
 }
 
+#define ARP_AT(field) (sizeof(struct ethhdr) + __builtin_offsetof(struct parse_arp, field))
+
+/* The sender's address, and wherever the container names itself as the target. */
+static __always_inline int translate_arp(struct __sk_buff *skb, const struct skep_lease *lease)
+{
+	__u8 tha[6] __attribute__((aligned(2)));
+
+	if (bpf_skb_store_bytes(skb, ARP_AT(sha), lease->mac, sizeof(lease->mac), 0) ||
+	    bpf_skb_load_bytes(skb, ARP_AT(tha), tha, sizeof(tha)))
+		return -1;
+	if (!parse_mac_equal(tha, lease->eth0))
+		return 0;
+	return bpf_skb_store_bytes(skb, ARP_AT(tha), lease->mac, sizeof(lease->mac), 0);
+}
+
+/*
+ * A shared container has one link address for all its addresses. Written by helpers: for a program
+ * that writes through the pointer, the kernel first copies every frame that is shared (as TCP's
+ * are), also those that are left as they came.
+ */
+static __always_inline int translate(struct __sk_buff *skb, const struct skep_lease *lease,
+				     enum skep_verdict verdict)
+{
+	if (bpf_skb_store_bytes(skb, __builtin_offsetof(struct ethhdr, h_source), lease->mac,
+				sizeof(lease->mac), 0))
+		return -1;
+	return verdict == SKEP_PORT_OUT_ARP ? translate_arp(skb, lease) : 0;
+}
+
 /* Sends the frame out; fails before anything is sent. */
 static __always_inline int send(struct __sk_buff *skb, const struct skep_port *port,
-				struct skep_lease *lease)
+				struct skep_lease *lease, enum skep_verdict verdict)
 {
 	__u32 ordinal = port->uplink;
 	const struct skep_uplink *out = bpf_map_lookup_elem(&uplinks, &ordinal);
 
 	if (!out || !out->ifindex)
+		return -1;
+	if (!parse_mac_equal(lease->mac, lease->eth0) && translate(skb, lease, verdict))
 		return -1;
 	if (port->vlan && bpf_skb_vlan_push(skb, bpf_htons(PARSE_P_8021Q), port->vlan))
 		return -1;
@@ -109,7 +140,7 @@ int port(struct __sk_buff *skb)
 	int action = TC_ACT_SHOT;
 
 	if (port && lease && (verdict == SKEP_PORT_OUT_ARP || verdict == SKEP_PORT_OUT_IP)) {
-		action = send(skb, port, lease);
+		action = send(skb, port, lease, verdict);
 		if (action < 0) {
 			verdict = SKEP_PORT_DROP_NO_UPLINK;
 			action = TC_ACT_SHOT;

@@ -4,6 +4,7 @@
  * first frame to a dark address is held and handed to skepd; everything else is the box's own and
  * passes untouched. The program decides from the maps alone: it goes on working when skepd is gone.
  */
+#include "budget.h"
 #include "maps.bpf.h"
 #include "parse.h"
 
@@ -19,15 +20,50 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } asks SEC(".maps");
 
-/* skepd's table of containers lives here for bpftool and for the next skepd; no program reads it.
- */
+/* What is left of the farm's budget of binds, and of each requester's; see budget.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1); /* set by skepd */
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} bind_budget SEC(".maps");
+
+/* Those who have asked for nothing for longest are forgotten first. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SKEP_REQUESTERS_MAX);
+	__type(key, struct skep_addr); /* the requester, and where it is */
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} requesters SEC(".maps");
+
+/* The rest is skepd's own, here for bpftool and for the next skepd; no program reads it. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SKEP_CONTAINERS_MAX);
 	__type(key, __u32);
 	__type(value, struct skep_container);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } containers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SKEP_TEMPLATES_MAX);
+	__type(key, __u32);
+	__type(value, struct skep_template);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} templates SEC(".maps");
+
+/* Binds by how long they took (bind_ns): slot N counts those of 2^N up to 2^(N+1) nanoseconds. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SKEP_LATENCY_BUCKETS);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} latency SEC(".maps");
 
 /* A container knows nothing of VLANs: the tag ends here. */
 static __always_inline int untag(struct xdp_md *ctx)
@@ -47,10 +83,37 @@ static __always_inline int untag(struct xdp_md *ctx)
 	return 0;
 }
 
+/* In an ARP frame without a tag, wherever it names the lease's link address as the target's. */
+static __always_inline int translate_arp(struct xdp_md *ctx, const struct skep_lease *lease)
+{
+	struct parse_arp *arp = (void *)(long)ctx->data + sizeof(struct ethhdr);
+
+	if ((void *)(arp + 1) > (void *)(long)ctx->data_end)
+		return -1;
+	if (parse_mac_equal(arp->tha, lease->mac))
+		__builtin_memcpy(arp->tha, lease->eth0, sizeof(lease->eth0));
+	return 0;
+}
+
+/* A shared container has one link address for all its addresses. */
+static __always_inline int translate(struct xdp_md *ctx, const struct frame *f,
+				     const struct skep_lease *lease)
+{
+	struct ethhdr *eth = (void *)(long)ctx->data;
+
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return -1;
+	if (!parse_mac_is_group(f->dst))
+		__builtin_memcpy(eth->h_dest, lease->eth0, sizeof(lease->eth0));
+	return f->kind == FRAME_IPV4 ? 0 : translate_arp(ctx, lease);
+}
+
 static __always_inline int to_port(struct xdp_md *ctx, const struct frame *f,
 				   struct skep_lease *lease)
 {
 	if (f->tagged && untag(ctx))
+		return XDP_ABORTED;
+	if (!parse_mac_equal(lease->mac, lease->eth0) && translate(ctx, f, lease))
 		return XDP_ABORTED;
 	lease->last_in_ns = bpf_ktime_get_coarse_ns();
 	lease->packets_in++;
@@ -61,9 +124,11 @@ static __always_inline enum skep_verdict leased(const struct frame *f,
 						const struct skep_lease *lease,
 						enum skep_verdict parsed)
 {
-	if (f->kind == FRAME_IPV4 && !parse_mac_equal(f->dst, lease->mac))
-		return parse_mac_is_group(f->dst) ? SKEP_PASS_IP_GROUP : SKEP_DROP_WRONG_MAC;
-	return parsed;
+	if (parse_mac_equal(f->dst, lease->mac))
+		return parsed;
+	if (!parse_mac_is_group(f->dst))
+		return SKEP_DROP_WRONG_MAC;
+	return f->kind == FRAME_IPV4 ? SKEP_PASS_IP_GROUP : parsed;
 }
 
 /* Only a plain who-has, or IPv4 that could be answered, asks for a bind. */
@@ -139,13 +204,71 @@ static __always_inline enum skep_verdict ask(struct xdp_md *ctx, const struct sk
 	return verdict;
 }
 
+static __always_inline bool farm_may_bind(const struct skep_settings *s, __u64 now)
+{
+	__u32 only = 0;
+	__u64 *tat = bpf_map_lookup_elem(&bind_budget, &only);
+
+	return tat && budget_take(tat, now, s->bind_interval_ns, s->bind_burst_ns);
+}
+
+/* The bucket of a requester, a full one if it is new; NULL when the kernel has no room for it. */
+static __always_inline __u64 *requester_bucket(const struct skep_addr *requester)
+{
+	__u64 *tat = bpf_map_lookup_elem(&requesters, requester), full = 0;
+
+	if (tat)
+		return tat;
+	bpf_map_update_elem(&requesters, requester, &full, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&requesters, requester);
+}
+
+static __always_inline bool requester_may_bind(const struct skep_settings *s,
+					       const struct skep_addr *address,
+					       const struct frame *f, __u64 now)
+{
+	struct skep_addr requester = {
+		.ip = f->sender,
+		.vlan = address->vlan,
+		.uplink = address->uplink,
+	};
+	__u64 *tat = requester_bucket(&requester);
+
+	return tat && budget_take(tat, now, s->requester_interval_ns, s->requester_burst_ns);
+}
+
+/*
+ * The requester's own budget comes first: a single one must not use up the farm's. A function of
+ * its own, or the verifier walks what comes after it twice as often.
+ */
+static __noinline enum skep_verdict admit(const struct skep_addr *address, const struct frame *f,
+					  enum skep_verdict verdict, __u64 now)
+{
+	__u32 only = 0;
+	const struct skep_settings *s = bpf_map_lookup_elem(&settings, &only);
+
+	if (!s)
+		return verdict;
+	if (s->flags & SKEP_SETTING_DRAIN)
+		return SKEP_PASS_DRAIN;
+	if (s->requester_interval_ns && !requester_may_bind(s, address, f, now))
+		return SKEP_DROP_BUDGET_REQUESTER;
+	if (s->bind_interval_ns && !farm_may_bind(s, now))
+		return SKEP_DROP_BUDGET;
+	return verdict;
+}
+
 static __always_inline enum skep_verdict hold(struct xdp_md *ctx, const struct skep_addr *address,
 					      const struct frame *f, enum skep_verdict verdict)
 {
 	__u64 seen_ns = bpf_ktime_get_ns(), len = bpf_xdp_get_buff_len(ctx);
+	enum skep_verdict admitted;
 
 	if (len < sizeof(struct ethhdr) || len > SKEP_ASK_LARGE)
 		return SKEP_DROP_ASK_TOO_LONG;
+	admitted = admit(address, f, verdict, seen_ns);
+	if (admitted != verdict)
+		return admitted;
 	if (len <= SKEP_ASK_SMALL)
 		return ask(ctx, address, f, verdict, seen_ns, len, SKEP_ASK_SMALL);
 	return ask(ctx, address, f, verdict, seen_ns, len, SKEP_ASK_LARGE);
@@ -185,6 +308,8 @@ static __always_inline int act(struct xdp_md *ctx, const struct frame *f, struct
 	case SKEP_ASK_IP:
 	case SKEP_DROP_ASK_RING_FULL:
 	case SKEP_DROP_ASK_TOO_LONG:
+	case SKEP_DROP_BUDGET:
+	case SKEP_DROP_BUDGET_REQUESTER:
 		return XDP_DROP;
 	default:
 		return XDP_PASS;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The event loop; see allocator.h. Owns the events and nothing else: what they mean is in bind.c
- * and refill.c. Ring records have priority, but not for ever.
+ * The event loop; see allocator.h. Owns the events and nothing else: what they mean is in the other
+ * files that farm.h names. Ring records have priority, but not for ever.
  */
 #include "allocator.h"
 
@@ -38,9 +38,9 @@ static const char *problem(enum skep_verdict verdict)
 	case SKEP_NO_BIND_POOL_EMPTY:
 		return "no idle container for a first contact, the address stays dark";
 	case SKEP_NO_BIND_PLUMB:
-		return "a container refused its address; rolled back, container recycled";
+		return "a container refused its address; rolled back";
 	case SKEP_NO_BIND_MAP:
-		return "a map refused a lease; rolled back, container recycled";
+		return "a map refused a lease; rolled back";
 	case SKEP_SEND_FAILED:
 		return "a held frame could not be sent to its port";
 	default:
@@ -67,12 +67,18 @@ void farm_show(struct farm *farm, __u32 slot)
 	struct skep_container c = {
 		.serial = warm->serial,
 		.since_ns = warm->since_ns,
-		.address = warm->address,
 		.state = pool_state(farm->pool, slot),
 		.pid = (__u32)warm->pid,
 		.port = warm->port,
 		.template = pool_template(farm->pool, slot),
+		.eth0 = warm->eth0,
+		.leases = warm->n_addresses,
 	};
+
+	if (warm->n_addresses)
+		c.address = warm->addresses[0];
+	if (c.state == SKEP_STATE_FAILED)
+		memcpy(c.reason, warm->reason, sizeof(c.reason));
 
 	datapath_set_container(farm->dp, slot, &c);
 }
@@ -94,7 +100,13 @@ static void tell_line(void *data, int priority, const char *line)
 /* Unlike lines and events, these must arrive: what finds the queue full is sent again later. */
 static void tell_untold(struct farm *farm)
 {
-	struct state_message state = {.type = MESSAGE_STATE, .state = farm->state};
+	struct state_message state = {
+		.type = MESSAGE_STATE,
+		.state = farm->state,
+		.warm = farm->warm_target,
+		.max = farm->max,
+		.off = pool_off(farm->pool),
+	};
 
 	if (farm->state_untold &&
 	    !message_send(farm->control, &state, sizeof(state), NULL, 0, true))
@@ -108,11 +120,16 @@ static void tell_untold(struct farm *farm)
 	}
 }
 
+void farm_tell_state(struct farm *farm)
+{
+	farm->state_untold = true;
+	tell_untold(farm);
+}
+
 static void set_state(struct farm *farm, enum daemon_state state)
 {
 	farm->state = state;
-	farm->state_untold = true;
-	tell_untold(farm);
+	farm_tell_state(farm);
 }
 
 void farm_wake_refill(struct farm *farm, __u64 wake_ns)
@@ -131,15 +148,16 @@ static void become_ready(struct farm *farm)
 {
 	if (farm->state != DAEMON_STARTING || !pool_is_warm(farm->pool))
 		return;
-	set_state(farm, DAEMON_RUNNING);
+	set_state(farm, datapath_is_draining(farm->dp) ? DAEMON_DRAINING : DAEMON_RUNNING);
 	notify_ready();
 	log_info("running: %u idle containers", pool_count(farm->pool, SKEP_STATE_IDLE));
 }
 
+/* For a handover the jobs under way are waited for: what is half done cannot be taken over. */
 static void become_empty(struct farm *farm)
 {
-	if (farm->state == DAEMON_STOPPING &&
-	    pool_count(farm->pool, SKEP_STATE_NONE) == farm->config->max)
+	if (farm->handover ? keepers_are_idle(farm->keepers)
+			   : farm->state == DAEMON_STOPPING && pool_is_empty(farm->pool))
 		event_base_loopbreak(farm->base);
 }
 
@@ -194,29 +212,102 @@ static void on_keeper(evutil_socket_t fd, short what, void *data)
 	become_empty(farm);
 }
 
+static void answer(struct farm *farm, const struct result_message *result)
+{
+	if (farm->n_results < RESULTS_MAX)
+		farm->results[farm->n_results++] = *result;
+	tell_untold(farm);
+}
+
+static void drain(struct farm *farm, bool on)
+{
+	if (farm->state == DAEMON_STOPPING)
+		return;
+	datapath_set_drain(farm->dp, on);
+	set_state(farm, on ? DAEMON_DRAINING : DAEMON_RUNNING);
+	log_info(on ? "draining: no new binds, leases run out" : "running again");
+}
+
+static void hand_over(struct farm *farm)
+{
+	const struct timeval now = {};
+
+	if (farm->state == DAEMON_STOPPING)
+		return;
+	farm->handover = true;
+	farm->result = ALLOCATOR_HANDOVER;
+	farm->stop_ns = monotonic_ns();
+	log_info("handing over: %u leases stay as they are",
+		 pool_count(farm->pool, SKEP_STATE_BOUND));
+	event_add(farm->refill, &now);
+}
+
+static int obey(struct farm *farm, const struct command_message *command, char *text)
+{
+	switch (command->command) {
+	case DAEMON_RELEASE:
+		return bind_release_address(farm, &command->address, SKEP_RELEASED_COMMAND);
+	case DAEMON_RESIZE:
+		change_targets(farm, command->warm, command->max);
+		log_info("resized: warm %u, max %u", command->warm, command->max);
+		return 0;
+	case DAEMON_DRAIN:
+		drain(farm, command->on);
+		return 0;
+	case DAEMON_HANDOVER:
+		hand_over(farm);
+		return 0;
+	}
+	snprintf(text, RESULT_TEXT_LEN, "unknown command");
+	return -EINVAL;
+}
+
+static void on_control_gone(struct allocator *a)
+{
+	log_set_sink(NULL, NULL);
+	log_error("the control process died: skepctl will not work until skepd is restarted; "
+		  "everything else goes on");
+	event_del(a->control_event);
+}
+
+union from_control {
+	enum message_type type;
+	struct command_message command;
+	struct config_message config;
+};
+
 static void on_control(evutil_socket_t fd, short what, void *data)
 {
 	struct farm *farm = data;
 	struct result_message result = {.type = MESSAGE_RESULT};
-	struct release_message release;
-	ssize_t n = message_receive(fd, &release, sizeof(release), NULL, 0, true);
+	union from_control message;
+	int text = -EBADF;
+	ssize_t n = message_receive(fd, &message, sizeof(message), &text, 1, true);
 
 	(void)what;
 	if (n == -EAGAIN)
 		return;
-	if (n != sizeof(release)) {
-		log_set_sink(NULL, NULL);
-		log_error(
-			"the control process died: skepctl will not work until skepd is restarted; "
-			"everything else goes on");
-		event_del(((struct allocator *)farm)->control_event);
-		return;
+	if (n <= 0)
+		return on_control_gone(data);
+	if (message.type == MESSAGE_CONFIG) {
+		result.client = message.config.client;
+		result.err = change_config(farm, text, result.text);
+	} else {
+		result.client = message.command.client;
+		result.err = obey(farm, &message.command, result.text);
 	}
-	result.client = release.client;
-	result.err = bind_release_address(farm, &release.address, SKEP_RELEASED_COMMAND);
-	if (farm->n_results < RESULTS_MAX)
-		farm->results[farm->n_results++] = result;
-	tell_untold(farm);
+	close_fd(text);
+	answer(farm, &result);
+}
+
+/* The control process reads the file, which may take its time. */
+static void on_hangup(evutil_socket_t signal_number, short what, void *data)
+{
+	const struct reload_message message = {.type = MESSAGE_RELOAD};
+
+	(void)signal_number;
+	(void)what;
+	farm_tell(data, &message, sizeof(message));
 }
 
 /* What the uplink program had to drop, it can only count. */
@@ -238,14 +329,35 @@ static void warn_of_full_ring(struct farm *farm)
 /* A stop is bounded: what cannot be removed is left to the next start, which says so. */
 static void end_hopeless_stop(struct farm *farm)
 {
-	unsigned int failed = pool_count(farm->pool, SKEP_STATE_FAILED);
-	unsigned int left = farm->config->max - pool_count(farm->pool, SKEP_STATE_NONE);
+	unsigned int left = SKEP_CONTAINERS_MAX - pool_count(farm->pool, SKEP_STATE_NONE);
 
-	if (left != failed || monotonic_ns() - farm->stop_ns < STOP_PATIENCE_NS)
+	if (monotonic_ns() - farm->stop_ns < STOP_PATIENCE_NS)
 		return;
-	log_error("%u containers were not removed: the next start will try again", left);
-	farm->error = -EBUSY;
-	event_base_loopbreak(farm->base);
+	if (farm->handover) {
+		event_base_loopbreak(farm->base);
+	} else if (left == pool_count(farm->pool, SKEP_STATE_FAILED)) {
+		log_error("%u containers were not removed: the next start will try again", left);
+		farm->result = ALLOCATOR_STOPPED_HALF;
+		event_base_loopbreak(farm->base);
+	}
+}
+
+/* Nobody waits for services that are to end; a job in hand may still get into a nursery. */
+static void empty_nurseries(struct farm *farm)
+{
+	struct job_message job;
+
+	while (!keepers_take_back(farm->keepers, &job)) {
+		pool_give_up(farm->pool, job.slot);
+		farm_show(farm, job.slot);
+		farm_wake_refill(farm, 0);
+	}
+}
+
+static void expire_waiting(struct farm *farm)
+{
+	for (unsigned int n = waiting_expire(farm->waiting, monotonic_ns()); n; n--)
+		farm_count(farm, SKEP_NO_BIND_POOL_EMPTY, "none became idle within a second");
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *data)
@@ -255,9 +367,12 @@ static void on_tick(evutil_socket_t fd, short what, void *data)
 	(void)fd;
 	(void)what;
 	if (farm->state == DAEMON_STOPPING)
+		empty_nurseries(farm);
+	if (farm->state == DAEMON_STOPPING || farm->handover)
 		end_hopeless_stop(farm);
 	else
-		bind_release_idle(farm);
+		expire_some(farm);
+	expire_waiting(farm);
 	warn_of_full_ring(farm);
 	tell_untold(farm);
 	keepers_end_stuck(farm->keepers, monotonic_ns());
@@ -268,7 +383,7 @@ static void on_tick(evutil_socket_t fd, short what, void *data)
 
 static int find_uplink(const struct farm *farm, const char *name)
 {
-	for (size_t i = 0; i < farm->config->n_uplinks; i++)
+	for (size_t i = 0; *name && i < farm->config->n_uplinks; i++)
 		if (!strcmp(farm->config->uplinks[i].name, name))
 			return (int)i;
 	return -1;
@@ -296,7 +411,7 @@ static void on_own_address(void *data, __be32 addr)
 {
 	struct farm *farm = data;
 
-	datapath_exclude(farm->dp, addr);
+	datapath_exclude(farm->dp, &addr, 1);
 	if (farm->state != DAEMON_STOPPING)
 		bind_release_all(farm, addr, SKEP_RELEASED_EXCLUDED);
 }
@@ -312,6 +427,8 @@ static void look_around(struct farm *farm)
 		unsigned int ifindex = if_nametoindex(name);
 		struct skep_uplink entry;
 
+		if (!*name)
+			continue; /* an ordinal not in use */
 		if (ifindex)
 			on_link_changed(farm, name, ifindex, false);
 		else if (!datapath_uplink(farm->dp, (__u16)i, &entry) && entry.ifindex)
@@ -336,14 +453,19 @@ static void stop(struct farm *farm)
 {
 	const struct timeval now = {};
 
+	farm->handover = false;
+	farm->result = ALLOCATOR_STOPPED;
 	set_state(farm, DAEMON_STOPPING);
 	notify_stopping();
 	log_info("stopping: detaching and removing %u containers",
-		 farm->config->max - pool_count(farm->pool, SKEP_STATE_NONE));
+		 SKEP_CONTAINERS_MAX - pool_count(farm->pool, SKEP_STATE_NONE));
 	for (size_t i = 0; i < farm->config->n_uplinks; i++)
 		datapath_detach(farm->dp, (__u16)i);
 	bind_release_all(farm, 0, SKEP_RELEASED_STOP);
 	pool_drain(farm->pool);
+	for (__u32 slot = 0; slot < farm->slots_end; slot++)
+		if (pool_state(farm->pool, slot) == SKEP_STATE_RECYCLING)
+			farm_show(farm, slot);
 	farm->stop_ns = monotonic_ns();
 	event_add(farm->refill, &now);
 }
@@ -402,7 +524,7 @@ static int add_events(struct allocator *a)
 	a->tick = add_event(farm, -1, 0, on_tick, PRIORITY_REST);
 	a->term = add_event(farm, SIGTERM, EV_SIGNAL, on_stop, PRIORITY_REST);
 	a->interrupt = add_event(farm, SIGINT, EV_SIGNAL, on_stop, PRIORITY_REST);
-	a->hangup = add_event(farm, SIGHUP, EV_SIGNAL, on_stop, PRIORITY_REST);
+	a->hangup = add_event(farm, SIGHUP, EV_SIGNAL, on_hangup, PRIORITY_REST);
 	a->more_asks = event_new(farm->base, -1, 0, on_more_asks, a);
 	farm->refill = event_new(farm->base, -1, 0, on_refill, farm);
 	if (!a->asks || !a->more_asks || !a->control_event || !a->links || !a->tick || !a->term ||
@@ -427,27 +549,20 @@ static int open_packet_socket(void)
 	return move_fd(&fd);
 }
 
-static int make_pool(struct farm *farm, const struct allocator_context *context)
+static int make_pool(struct farm *farm)
 {
-	const struct config *config = farm->config;
-
-	farm->pool = pool_new(config->max, (unsigned int)config->n_templates);
-	farm->warm = calloc(config->max, sizeof(*farm->warm));
+	farm->pool = pool_new(SKEP_CONTAINERS_MAX, SKEP_TEMPLATES_MAX);
+	farm->warm = calloc(SKEP_CONTAINERS_MAX, sizeof(*farm->warm));
+	farm->waiting = waiting_new();
 	farm->keeper_events = calloc(keepers_count(farm->keepers), sizeof(struct event *));
-	if (!farm->pool || !farm->warm || !farm->keeper_events)
+	if (!farm->pool || !farm->warm || !farm->waiting || !farm->keeper_events)
 		return -ENOMEM;
-	for (__u32 i = 0; i < config->n_templates; i++)
-		if (config_template_used(config, i))
-			pool_set_warm(farm->pool, i, config->warm);
-	for (__u32 i = 0; i < config->max; i++) {
+	for (__u32 i = 0; i < SKEP_CONTAINERS_MAX; i++) {
 		farm->warm[i].farm = farm;
 		farm->warm[i].netlink = -EBADF;
 		farm->warm[i].pidfd = -EBADF;
 	}
-	for (size_t i = 0; i < context->n_leftovers; i++)
-		if (context->leftovers[i] < config->max)
-			pool_adopt_dirty(farm->pool, context->leftovers[i]);
-	return 0;
+	return change_groups(farm);
 }
 
 static int make_base(struct farm *farm)
@@ -468,14 +583,22 @@ static int prepare(struct allocator *a, const struct allocator_context *context)
 	int err = make_base(farm);
 
 	if (!err)
-		err = make_pool(farm, context);
+		err = make_pool(farm);
 	if (err)
 		return err;
 	farm->packet = open_packet_socket();
 	if (farm->packet < 0)
 		return farm->packet;
 	err = datapath_on_ask(farm->dp, on_ask, farm);
-	return err ? err : add_events(a);
+	if (!err)
+		err = add_events(a);
+	if (!err)
+		err = adopt(farm, context->leftovers, context->n_leftovers);
+	if (err)
+		return err;
+	change_names(farm);
+	change_targets(farm, farm->config->warm, farm->config->max);
+	return 0;
 }
 
 static int attach_all(struct farm *farm)
@@ -483,8 +606,11 @@ static int attach_all(struct farm *farm)
 	int err = 0;
 
 	for (size_t i = 0; !err && i < farm->config->n_uplinks; i++) {
-		unsigned int ifindex = if_nametoindex(farm->config->uplinks[i].name);
+		const char *name = farm->config->uplinks[i].name;
+		unsigned int ifindex = *name ? if_nametoindex(name) : 0;
 
+		if (!*name)
+			continue; /* an ordinal not in use */
 		err = ifindex ? datapath_attach(farm->dp, (__u16)i, ifindex) : -ENODEV;
 	}
 	return err;
@@ -500,8 +626,10 @@ static void release_all(struct allocator *a)
 {
 	struct farm *farm = &a->farm;
 
-	for (__u32 i = 0; farm->warm && i < farm->config->max; i++)
+	for (__u32 i = 0; farm->warm && i < farm->slots_end; i++) {
 		refill_forget(farm, i);
+		free(farm->warm[i].addresses);
+	}
 	for (unsigned int i = 0; farm->keeper_events && i < keepers_count(farm->keepers); i++)
 		free_event(farm->keeper_events[i]);
 	free_event(a->asks);
@@ -519,6 +647,7 @@ static void release_all(struct allocator *a)
 	close_fd(farm->packet);
 	free(farm->keeper_events);
 	free(farm->warm);
+	waiting_free(farm->waiting);
 	pool_free(farm->pool);
 }
 
@@ -539,7 +668,7 @@ static void become_urgent(void)
 int allocator_run(const struct allocator_context *context)
 {
 	struct allocator a = {
-		.farm = {.config = context->config,
+		.farm = {.config = *context->config,
 			 .dp = context->dp,
 			 .keepers = context->keepers,
 			 .secret = context->secret,
@@ -566,9 +695,9 @@ int allocator_run(const struct allocator_context *context)
 		farm_wake_refill(&a.farm, 0);
 		event_base_dispatch(a.farm.base);
 		sigprocmask(SIG_BLOCK, &listened, NULL); /* what follows is short */
-		err = a.farm.error;
 	}
 	log_set_sink(NULL, NULL);
 	release_all(&a);
-	return err;
+	*context->config = a.farm.config;
+	return err ? err : (int)a.farm.result;
 }

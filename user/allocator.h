@@ -16,11 +16,12 @@
 
 /**
  * struct allocator_context - what the allocator works with; all of it outlives allocator_run()
+ * @config:      the allocator may put another one in its place, and frees the old one
  * @control:     channel to the control process
- * @leftovers:   slots with containers of an earlier skepd, to be recycled first
+ * @leftovers:   slots in which an earlier skepd left something
  */
 struct allocator_context {
-	const struct config *config;
+	struct config **config;
 	struct datapath *dp;
 	struct keepers *keepers;
 	const __u8 *secret;
@@ -29,12 +30,20 @@ struct allocator_context {
 	size_t n_leftovers;
 };
 
+enum allocator_result {
+	ALLOCATOR_STOPPED,
+	ALLOCATOR_STOPPED_HALF, /* containers are left that could not be removed */
+	ALLOCATOR_HANDOVER,
+};
+
 /**
- * allocator_run() - attaches to the uplinks and works until SIGTERM, SIGINT or SIGHUP
+ * allocator_run() - takes over what there is, attaches to the uplinks and works until SIGTERM or
+ * SIGINT, or until it is to hand the farm over
  *
- * The caller has blocked these; they are let through once somebody listens.
- * On the way out it detaches and has every container destroyed. Logs what is wrong.
- * Return: 0 after a signal, or the negative errno of what kept it from starting.
+ * The caller has blocked these and SIGHUP; they are let through once somebody listens. After a
+ * signal it detaches on the way out and has every container destroyed; for a handover everything
+ * stays as it is. Logs what is wrong. Return: 0 after a signal, 1 for a handover, or the negative
+ * errno of what kept it from starting.
  */
 int allocator_run(const struct allocator_context *context);
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -13,7 +14,8 @@
 #include "parse.h"
 #include "plumb.h"
 
-#define IDLE_LOOKS 256 /* leases looked at in one go */
+#define ASK_AGE_MAX (3 * NS_PER_SEC) /* nobody waits longer for an answer to a held frame */
+#define WAIT_NS NS_PER_SEC
 
 #define TAG_AT (2 * sizeof(((struct ethhdr *)0)->h_dest))
 #define TAG_SIZE sizeof(struct parse_tag)
@@ -32,20 +34,26 @@ struct contact {
 	__u8 mac[6];
 };
 
-/* A container knows nothing of VLANs: the tag is left out. */
-static int send_frame(const struct farm *farm, const struct contact *contact, __u32 port)
+/*
+ * A container knows nothing of VLANs, so the tag is left out; and nothing of the link addresses of
+ * its further addresses, so its own is put in.
+ */
+static int send_frame(const struct farm *farm, const struct contact *contact,
+		      const struct skep_lease *lease)
 {
 	size_t skip = contact->f.tagged ? TAG_SIZE : 0;
+	const __u8 *dst = parse_mac_is_group(contact->f.dst) ? contact->f.dst : lease->eth0;
 	struct iovec parts[] = {
-		{(void *)contact->frame, TAG_AT},
+		{(void *)dst, sizeof(contact->f.dst)},
+		{(void *)(contact->frame + sizeof(contact->f.dst)), sizeof(contact->f.src)},
 		{(void *)(contact->frame + TAG_AT + skip), contact->len - TAG_AT - skip},
 	};
-	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)port};
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)lease->port};
 	struct msghdr msg = {
 		.msg_name = &to,
 		.msg_namelen = sizeof(to),
 		.msg_iov = parts,
-		.msg_iovlen = 2,
+		.msg_iovlen = 3,
 	};
 
 	return sendmsg(farm->packet, &msg, MSG_DONTWAIT) < 0 ? -errno : 0;
@@ -65,66 +73,103 @@ static bool understand(const struct skep_ask *ask, size_t size, struct contact *
 	       ret->f.target.addr == ask->address.ip.addr;
 }
 
-static void plumbing_for(const struct farm *farm, const struct contact *contact,
-			 const struct range_config *range, __u32 slot, struct plumbing *ret)
-{
-	ret->ifindex = farm->warm[slot].eth0;
-	ret->addr = contact->ask->address.ip.addr;
-	ret->prefixlen = range->prefix.len;
-	ret->gateway = farm->config->uplinks[contact->ask->address.uplink].gateway;
-	memcpy(ret->mac, contact->mac, sizeof(ret->mac));
-}
-
 static void lease_for(struct farm *farm, const struct contact *contact, __u32 slot,
 		      struct skep_lease *ret)
 {
+	const struct warm *warm = &farm->warm[slot];
+
 	memset(ret, 0, sizeof(*ret));
 	ret->id = ++farm->last_lease;
-	ret->port = farm->warm[slot].port;
+	ret->port = warm->port;
 	ret->container = slot;
 	memcpy(ret->mac, contact->mac, sizeof(ret->mac));
+	memcpy(ret->eth0, warm->mac, sizeof(ret->eth0));
 }
 
-/* Address into the container, then lease into the map; either both or none. */
-static enum skep_verdict give(struct farm *farm, const struct contact *contact,
-			      const struct range_config *range, __u32 slot, struct skep_lease *ret)
+static enum skep_verdict fail(struct farm *farm, enum skep_verdict verdict, int err)
 {
-	int netlink = farm->warm[slot].netlink;
-	struct plumbing plumbing;
+	farm_count(farm, verdict, strerror(-err));
+	return verdict;
+}
+
+/* Port, then lease: a container's answer must find both. Either both or none. */
+static int publish(struct farm *farm, const struct contact *contact, struct skep_lease *lease)
+{
+	int err = datapath_port_open(farm->dp, &contact->ask->address, lease);
+
+	if (!err)
+		err = datapath_lease_insert(farm->dp, &contact->ask->address, lease,
+					    contact->ask->seen_ns);
+	if (err)
+		datapath_port_close(farm->dp, lease->port);
+	return err;
+}
+
+/* Address into the container, then lease into the map; either both or none. @why: what refused. */
+static int give(struct farm *farm, const struct contact *contact, const struct range_config *range,
+		__u32 slot, struct skep_lease *ret, enum skep_verdict *why)
+{
+	struct warm *warm = &farm->warm[slot];
+	struct plumbing plumbing = {
+		.ifindex = warm->eth0,
+		.addr = contact->ask->address.ip.addr,
+		.prefixlen = range->prefix.len,
+		.gateway = farm->config->uplinks[contact->ask->address.uplink].gateway,
+	};
 	int err;
 
-	plumbing_for(farm, contact, range, slot, &plumbing);
-	err = plumb_bind(netlink, &plumbing);
-	if (err) {
-		plumb_unbind(netlink, &plumbing);
-		farm_count(farm, SKEP_NO_BIND_PLUMB, strerror(-err));
-		return SKEP_NO_BIND_PLUMB;
+	memcpy(plumbing.mac, contact->mac, sizeof(plumbing.mac));
+	memcpy(warm->mac, contact->mac, sizeof(warm->mac));
+	warm->first = plumbing.addr;
+	*why = SKEP_NO_BIND_PLUMB;
+	err = plumb_bind(warm->netlink, &plumbing);
+	if (!err) {
+		lease_for(farm, contact, slot, ret);
+		*why = SKEP_NO_BIND_MAP;
+		err = publish(farm, contact, ret);
 	}
-	lease_for(farm, contact, slot, ret);
-	err = datapath_lease_insert(farm->dp, &contact->ask->address, ret, contact->ask->seen_ns);
-	if (err) {
-		plumb_unbind(netlink, &plumbing);
-		farm_count(farm, SKEP_NO_BIND_MAP, strerror(-err));
-		return SKEP_NO_BIND_MAP;
-	}
-	return SKEP_BOUND;
+	if (err)
+		plumb_unbind(warm->netlink, &plumbing);
+	return err;
 }
 
-static void deliver(struct farm *farm, const struct contact *contact, __u32 port)
+/* The same for one more address: link address, route and port are there already. */
+static enum skep_verdict give_more(struct farm *farm, const struct contact *contact, __u32 slot,
+				   struct skep_lease *ret)
 {
-	int err = send_frame(farm, contact, port);
+	const struct skep_addr *address = &contact->ask->address;
+	const struct warm *warm = &farm->warm[slot];
+	const struct plumbing plumbing = {
+		.ifindex = warm->eth0, .addr = address->ip.addr, .prefixlen = 32};
+	int err = plumb_add(warm->netlink, &plumbing);
+
+	if (err)
+		return fail(farm, SKEP_NO_BIND_PLUMB, err);
+	lease_for(farm, contact, slot, ret);
+	err = datapath_lease_insert(farm->dp, address, ret, contact->ask->seen_ns);
+	if (!err)
+		return SKEP_SHARED;
+	plumb_unbind(warm->netlink, &plumbing);
+	return fail(farm, SKEP_NO_BIND_MAP, err);
+}
+
+static void deliver(struct farm *farm, const struct contact *contact,
+		    const struct skep_lease *lease)
+{
+	int err = send_frame(farm, contact, lease);
 
 	if (err)
 		farm_count(farm, SKEP_SEND_FAILED, strerror(-err));
 }
 
 static void tell(struct farm *farm, enum skep_verdict verdict, __u32 slot,
-		 const struct skep_lease *lease, const struct skep_ask *ask)
+		 const struct skep_addr *address, const struct skep_lease *lease,
+		 const struct skep_ask *ask)
 {
 	struct event_message event = {
 		.type = MESSAGE_EVENT,
 		.verdict = verdict,
-		.address = farm->warm[slot].address,
+		.address = *address,
 		.lease = *lease,
 		.pid = farm->warm[slot].pid,
 		.at_ns = ask ? lease->bound_ns : monotonic_ns(),
@@ -137,30 +182,143 @@ static void tell(struct farm *farm, enum skep_verdict verdict, __u32 slot,
 	farm_tell(farm, &event, sizeof(event));
 }
 
+int bind_note_address(struct warm *warm, const struct skep_addr *address)
+{
+	unsigned int room = warm->room ? 2 * warm->room : 1;
+	struct skep_addr *more;
+
+	if (warm->n_addresses == warm->room) {
+		more = reallocarray(warm->addresses, room, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		warm->addresses = more;
+		warm->room = room;
+	}
+	warm->addresses[warm->n_addresses++] = *address;
+	return 0;
+}
+
+/* Others may have asked for the same address while there was no container for it. */
+static void answer_others(struct farm *farm, const struct skep_addr *address)
+{
+	struct skep_ask_small ask;
+
+	while (waiting_take_address(farm->waiting, address, &ask))
+		bind_ask(farm, &ask.head, sizeof(ask.head) + ask.head.frame_len);
+}
+
+/* The answer is on its way: from here on nobody waits. */
+static void settle(struct farm *farm, const struct contact *contact, __u32 group, __u32 slot,
+		   const struct skep_lease *lease, enum skep_verdict verdict)
+{
+	struct warm *warm = &farm->warm[slot];
+
+	if (verdict == SKEP_BOUND)
+		warm->since_ns = lease->bound_ns;
+	pool_add_lease(farm->pool, slot, group);
+	farm_count(farm, SKEP_BOUND, NULL);
+	if (verdict == SKEP_SHARED)
+		farm_count(farm, SKEP_SHARED, NULL);
+	datapath_count_latency(farm->dp, lease->bind_ns);
+	farm_show(farm, slot);
+	tell(farm, verdict, slot, &contact->ask->address, lease, contact->ask);
+	answer_others(farm, &contact->ask->address);
+	farm_wake_refill(farm, 0);
+}
+
+/* A container that did not take its address is kept for a look, and replaced. */
+static void quarantine(struct farm *farm, __u32 slot, int err)
+{
+	struct pool_failure failure = pool_refused(farm->pool, slot, monotonic_ns());
+
+	farm->warm[slot].since_ns = monotonic_ns();
+	refill_failed(farm, slot, &failure, "did not take its address", strerror(-err));
+	farm_wake_refill(farm, 0);
+}
+
+static void bind_idle(struct farm *farm, const struct contact *contact,
+		      const struct range_config *range, __u32 group, __u32 slot)
+{
+	struct warm *warm = &farm->warm[slot];
+	enum skep_verdict why = SKEP_NO_BIND_MAP;
+	struct skep_lease lease;
+	int err = bind_note_address(warm, &contact->ask->address);
+
+	if (!err)
+		err = give(farm, contact, range, slot, &lease, &why);
+	if (err) {
+		warm->n_addresses = 0;
+		fail(farm, why, err);
+		return quarantine(farm, slot, err);
+	}
+	deliver(farm, contact, &lease);
+	settle(farm, contact, group, slot, &lease, SKEP_BOUND);
+}
+
+static void bind_shared(struct farm *farm, const struct contact *contact, __u32 group, __u32 slot)
+{
+	struct warm *warm = &farm->warm[slot];
+	struct skep_lease lease;
+
+	if (bind_note_address(warm, &contact->ask->address)) {
+		fail(farm, SKEP_NO_BIND_MAP, -ENOMEM);
+		return;
+	}
+	if (give_more(farm, contact, slot, &lease) != SKEP_SHARED) {
+		warm->n_addresses--;
+		return;
+	}
+	deliver(farm, contact, &lease);
+	settle(farm, contact, group, slot, &lease, SKEP_SHARED);
+}
+
+/* No container for it: it waits for the next one, unless it is to stay dark. */
+static void exhausted(struct farm *farm, const struct contact *contact,
+		      const struct range_config *range)
+{
+	const size_t size = sizeof(*contact->ask) + contact->len;
+	const unsigned int before = waiting_count(farm->waiting);
+
+	if (farm->config->when_exhausted == EXHAUSTED_SILENT ||
+	    !waiting_add(farm->waiting, contact->ask, size, (__u32)range->template,
+			 monotonic_ns() + WAIT_NS))
+		return farm_count(farm, SKEP_NO_BIND_POOL_EMPTY,
+				  "raise pool.warm, or wait for the refill");
+	farm_count(farm, SKEP_WAITED, NULL);
+	if (waiting_count(farm->waiting) == before) /* in the place of an earlier one */
+		farm_count(farm, SKEP_NO_BIND_POOL_EMPTY, NULL);
+	if (farm->config->when_exhausted == EXHAUSTED_EVICT)
+		expire_evict(farm, pool_shortage(farm->pool, waiting_count(farm->waiting)));
+}
+
 static void bind_new(struct farm *farm, const struct contact *contact,
 		     const struct range_config *range)
 {
+	__u32 group = bind_group(farm->config, &contact->ask->address);
 	__u32 slot = pool_take(farm->pool, (__u32)range->template);
-	struct skep_lease lease;
 
-	if (slot == POOL_NO_SLOT)
-		return farm_count(farm, SKEP_NO_BIND_POOL_EMPTY,
-				  "raise pool.warm, or wait for the refill");
-	if (give(farm, contact, range, slot, &lease) != SKEP_BOUND) {
-		farm->warm[slot].since_ns = monotonic_ns();
-		pool_give_up(farm->pool, slot);
-		farm_show(farm, slot);
-		farm_wake_refill(farm, 0);
-		return;
-	}
-	deliver(farm, contact, lease.port);
-	/* The answer is on its way: from here on nobody waits. */
-	farm->warm[slot].since_ns = lease.bound_ns;
-	farm->warm[slot].address = contact->ask->address;
-	farm_count(farm, SKEP_BOUND, NULL);
-	farm_show(farm, slot);
-	tell(farm, SKEP_BOUND, slot, &lease, contact->ask);
-	farm_wake_refill(farm, 0);
+	if (slot != POOL_NO_SLOT)
+		return bind_idle(farm, contact, range, group, slot);
+	if (farm->config->when_exhausted == EXHAUSTED_SHARE)
+		slot = pool_share(farm->pool, group);
+	if (slot != POOL_NO_SLOT)
+		return bind_shared(farm, contact, group, slot);
+	exhausted(farm, contact, range);
+}
+
+__u32 bind_group(const struct config *config, const struct skep_addr *address)
+{
+	const struct range_config *range =
+		address->uplink < config->n_uplinks
+			? config_range_of(config, address->uplink, address->vlan, address->ip.addr)
+			: NULL;
+	size_t group = 0;
+
+	if (!range)
+		return POOL_NO_GROUP;
+	for (__u16 u = 0; u < address->uplink; u++)
+		group += config->uplinks[u].n_ranges;
+	return (__u32)(group + (size_t)(range - config->uplinks[address->uplink].ranges));
 }
 
 void bind_ask(struct farm *farm, const struct skep_ask *ask, size_t size)
@@ -172,11 +330,13 @@ void bind_ask(struct farm *farm, const struct skep_ask *ask, size_t size)
 	if (!understand(ask, size, &contact))
 		return farm_count(farm, SKEP_NO_BIND_BAD_RECORD, NULL);
 	if (!datapath_lease(farm->dp, &ask->address, &lease)) {
-		deliver(farm, &contact, lease.port);
+		deliver(farm, &contact, &lease);
 		return farm_count(farm, SKEP_RESENT, NULL);
 	}
-	if (farm->state == DAEMON_STOPPING)
+	if (farm->state == DAEMON_STOPPING || farm->state == DAEMON_DRAINING)
 		return farm_count(farm, SKEP_NO_BIND_STOPPING, NULL);
+	if (monotonic_ns() - ask->seen_ns > ASK_AGE_MAX)
+		return farm_count(farm, SKEP_NO_BIND_LATE, NULL);
 	range = config_range_of(farm->config, ask->address.uplink, ask->address.vlan,
 				ask->address.ip.addr);
 	if (!range || !datapath_is_bindable(farm->dp, &ask->address))
@@ -188,27 +348,88 @@ void bind_ask(struct farm *farm, const struct skep_ask *ask, size_t size)
 	bind_new(farm, &contact, range);
 }
 
-void bind_release(struct farm *farm, __u32 slot, enum skep_verdict why)
+void bind_waiting(struct farm *farm, __u32 template)
+{
+	struct skep_ask_small ask;
+
+	while (pool_count_idle(farm->pool, template) && waiting_take(farm->waiting, template, &ask))
+		bind_ask(farm, &ask.head, sizeof(ask.head) + ask.head.frame_len);
+}
+
+static void forget_address(struct warm *warm, const struct skep_addr *address)
+{
+	for (unsigned int i = 0; i < warm->n_addresses; i++)
+		if (!memcmp(&warm->addresses[i], address, sizeof(*address))) {
+			memmove(&warm->addresses[i], &warm->addresses[i + 1],
+				(--warm->n_addresses - i) * sizeof(*address));
+			return;
+		}
+}
+
+void bind_move_segment(struct farm *farm, __u32 slot)
 {
 	struct warm *warm = &farm->warm[slot];
-	const struct range_config *range = config_range_of(
-		farm->config, warm->address.uplink, warm->address.vlan, warm->address.ip.addr);
-	struct plumbing plumbing = {.ifindex = warm->eth0, .addr = warm->address.ip.addr};
-	struct skep_lease lease = {};
+	const struct skep_addr *next = &warm->addresses[0];
+	const struct range_config *range =
+		config_range_of(farm->config, next->uplink, next->vlan, next->ip.addr);
+	const struct plumbing to = {
+		.ifindex = warm->eth0,
+		.addr = next->ip.addr,
+		.prefixlen = range ? range->prefix.len : 0,
+		.gateway = farm->config->uplinks[next->uplink].gateway,
+	};
 
-	datapath_lease(farm->dp, &warm->address, &lease);
-	/* First dark, then out of the container: a who-has in between is answered by the next one
-	 * only. */
-	datapath_lease_delete(farm->dp, &warm->address, warm->port);
-	plumbing.prefixlen = range ? range->prefix.len : 32;
-	plumb_unbind(warm->netlink, &plumbing);
+	for (unsigned int i = 0; i < warm->n_addresses; i++)
+		if (warm->addresses[i].ip.addr == warm->first)
+			return;
+	if (range && !plumb_move(warm->netlink, warm->first, &to))
+		warm->first = to.addr;
+}
+
+/* The container goes on with others. */
+static void unplumb(struct farm *farm, __u32 slot, const struct skep_addr *address)
+{
+	const struct warm *warm = &farm->warm[slot];
+	const struct plumbing plumbing = {.ifindex = warm->eth0, .addr = address->ip.addr};
+
+	if (address->ip.addr == warm->first)
+		bind_move_segment(farm, slot);
+	else
+		plumb_unbind(warm->netlink, &plumbing);
+}
+
+/*
+ * First dark, then out of the container: a who-has in between is answered by the next one only.
+ * With its last address the container is given up as it is: its port is shut, and its network goes
+ * with it.
+ */
+void bind_release(struct farm *farm, __u32 slot, struct skep_addr address, enum skep_verdict why)
+{
+	struct warm *warm = &farm->warm[slot];
+	struct skep_lease lease = {.container = slot};
+
+	datapath_lease(farm->dp, &address, &lease);
+	datapath_lease_delete(farm->dp, &address);
+	forget_address(warm, &address);
+	if (pool_drop_lease(farm->pool, slot)) {
+		unplumb(farm, slot, &address);
+	} else {
+		datapath_port_close(farm->dp, warm->port);
+		warm->since_ns = monotonic_ns();
+		pool_give_up(farm->pool, slot);
+		farm_wake_refill(farm, 0);
+	}
 	farm_count(farm, why, NULL);
-	tell(farm, why, slot, &lease, NULL);
-	memset(&warm->address, 0, sizeof(warm->address));
-	warm->since_ns = monotonic_ns();
-	pool_give_up(farm->pool, slot);
+	tell(farm, why, slot, &address, &lease, NULL);
 	farm_show(farm, slot);
-	farm_wake_refill(farm, 0);
+}
+
+void bind_release_slot(struct farm *farm, __u32 slot, enum skep_verdict why)
+{
+	const struct warm *warm = &farm->warm[slot];
+
+	while (pool_state(farm->pool, slot) == SKEP_STATE_BOUND && warm->n_addresses)
+		bind_release(farm, slot, warm->addresses[warm->n_addresses - 1], why);
 }
 
 int bind_release_address(struct farm *farm, const struct skep_addr *address, enum skep_verdict why)
@@ -218,42 +439,44 @@ int bind_release_address(struct farm *farm, const struct skep_addr *address, enu
 	if (datapath_lease(farm->dp, address, &lease) ||
 	    pool_state(farm->pool, lease.container) != SKEP_STATE_BOUND)
 		return -ENOENT;
-	bind_release(farm, lease.container, why);
+	bind_release(farm, lease.container, *address, why);
 	return 0;
+}
+
+/* Backwards: a release takes the address out of the list. */
+static void release_if(struct farm *farm, enum skep_verdict why,
+		       bool (*is_meant)(const struct farm *farm, const struct skep_addr *address,
+					__be32 addr),
+		       __be32 addr)
+{
+	for (__u32 slot = 0; slot < farm->slots_end; slot++) {
+		const struct warm *warm = &farm->warm[slot];
+
+		for (unsigned int i = warm->n_addresses; i--;)
+			if (is_meant(farm, &warm->addresses[i], addr))
+				bind_release(farm, slot, warm->addresses[i], why);
+	}
+}
+
+static bool is_address(const struct farm *farm, const struct skep_addr *address, __be32 addr)
+{
+	(void)farm;
+	return !addr || address->ip.addr == addr;
+}
+
+static bool is_uncovered(const struct farm *farm, const struct skep_addr *address, __be32 addr)
+{
+	(void)addr;
+	return bind_group(farm->config, address) == POOL_NO_GROUP ||
+	       !datapath_is_bindable(farm->dp, address);
 }
 
 void bind_release_all(struct farm *farm, __be32 addr, enum skep_verdict why)
 {
-	for (__u32 slot = 0; slot < farm->config->max; slot++)
-		if (pool_state(farm->pool, slot) == SKEP_STATE_BOUND &&
-		    (!addr || farm->warm[slot].address.ip.addr == addr))
-			bind_release(farm, slot, why);
+	release_if(farm, why, is_address, addr);
 }
 
-static bool is_idle(const struct farm *farm, __u32 slot, __u64 now_ns)
+void bind_release_uncovered(struct farm *farm)
 {
-	const struct skep_addr *a = &farm->warm[slot].address;
-	const struct range_config *range;
-	struct skep_lease lease;
-	__u64 last;
-
-	range = config_range_of(farm->config, a->uplink, a->vlan, a->ip.addr);
-	if (!range || !range->idle_timeout || datapath_lease(farm->dp, a, &lease))
-		return false;
-	last = datapath_last_seen_ns(&lease);
-	return now_ns > last && now_ns - last >= range->idle_timeout * NS_PER_SEC;
-}
-
-void bind_release_idle(struct farm *farm)
-{
-	unsigned int looks = farm->config->max < IDLE_LOOKS ? farm->config->max : IDLE_LOOKS;
-	__u64 now_ns = monotonic_ns();
-
-	while (looks--) {
-		__u32 slot = farm->idle_cursor;
-
-		farm->idle_cursor = (slot + 1) % farm->config->max;
-		if (pool_state(farm->pool, slot) == SKEP_STATE_BOUND && is_idle(farm, slot, now_ns))
-			bind_release(farm, slot, SKEP_RELEASED_IDLE);
-	}
+	release_if(farm, SKEP_RELEASED_RANGE, is_uncovered, 0);
 }

@@ -14,14 +14,17 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "check_limits.h"
 #include "cleanup.h"
 #include "config_text.h"
+#include "log.h"
 
+#define OPEN_TRIES 64
 #define ENV_PATH "/usr/bin/env" /* what skepd starts init with, to clean its environment */
 
 static int check_uplink(const struct text_source *source, const struct uplink_config *uplink)
 {
-	if (if_nametoindex(uplink->name))
+	if (!uplink->name[0] || if_nametoindex(uplink->name))
 		return 0;
 	text_fail(source, uplink->line,
 		  "uplink \"%s\": no such interface; 'ip link' lists those of this machine",
@@ -36,8 +39,14 @@ static int open_inside(int root, const char *path)
 		.flags = O_PATH | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	long fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+	long fd = -1;
 
+	/* It gives up when anything on the machine is mounted or renamed just then. */
+	for (int tries = OPEN_TRIES; fd < 0 && tries; tries--) {
+		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+		if (fd < 0 && errno != EAGAIN)
+			break;
+	}
 	return fd < 0 ? -errno : (int)fd;
 }
 
@@ -126,6 +135,46 @@ static int check_directory(const struct text_source *source, int line, const cha
 	return err;
 }
 
+static int check_sections(const struct text_source *source, const struct config *config)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < config->n_uplinks && !err; i++)
+		err = check_uplink(source, &config->uplinks[i]);
+	for (size_t i = 0; i < config->n_templates && !err; i++) {
+		if (config_template_used(config, i))
+			err = check_template(source, &config->templates[i]);
+	}
+	return err;
+}
+
+/* @data: where the first fatal line goes; every other one is logged */
+static void take_limit(void *data, bool fatal, const char *line)
+{
+	char *error = data;
+
+	if (!fatal)
+		log_warn("%s", line);
+	else if (*error)
+		log_error("%s", line);
+	else
+		snprintf(error, CONFIG_ERROR_MAX, "%s", line);
+}
+
+static int check_all_limits(const struct text_source *source, const struct config *config)
+{
+	cleanup_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int err = -errno;
+
+	if (root < 0) {
+		text_fail(source, 0, "cannot look at this machine's limits: /: %s; correct that",
+			  strerror(-err));
+		return err;
+	}
+	source->error[0] = '\0';
+	return check_limits(config, root, take_limit, source->error) ? -ENOSPC : 0;
+}
+
 int check_machine(const struct config *config, char *error)
 {
 	struct text_source source = {.name = config->file, .error = error};
@@ -133,13 +182,9 @@ int check_machine(const struct config *config, char *error)
 
 	if (!err)
 		err = check_directory(&source, config->run_dir_line, "run_dir", config->run_dir);
-	for (size_t i = 0; i < config->n_uplinks && !err; i++)
-		err = check_uplink(&source, &config->uplinks[i]);
-	for (size_t i = 0; i < config->n_templates && !err; i++) {
-		if (config_template_used(config, i))
-			err = check_template(&source, &config->templates[i]);
-	}
-	return err;
+	if (!err)
+		err = check_sections(&source, config);
+	return err ? err : check_all_limits(&source, config);
 }
 
 static void cleanup_ifaddrs(struct ifaddrs **list)

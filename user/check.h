@@ -6,10 +6,14 @@
 #include "config.h"
 
 /**
- * check_machine() - NICs exist, templates are there and have their init, directories can be made
+ * check_machine() - NICs exist, templates are there and have their init, directories can be made,
+ * and the machine's limits are high enough for pool.max containers
  * @error: CONFIG_ERROR_MAX bytes; "FILE:LINE: what is wrong; what to do"
  *
- * Return: 0, or the negative errno of the first thing that is wrong.
+ * Of limits that are too low the first is the error, further ones are logged, so that all of them
+ * can be raised at once; those that matter only later are logged as warnings.
+ *
+ * Return: 0, or the negative errno of the first thing that is wrong; -ENOSPC for a limit.
  */
 int check_machine(const struct config *config, char *error);
 

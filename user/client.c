@@ -5,28 +5,46 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include "cleanup.h"
 
-FILE *client_connect(const char *path)
+int client_open(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	cleanup_close int fd = -EBADF;
-	FILE *stream;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
 		errno = ENAMETOOLONG;
-		return NULL;
+		return -1;
 	}
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)))
-		return NULL;
-	stream = fdopen(fd, "r+");
+		return -1;
+	return move_fd(&fd);
+}
+
+FILE *client_connect(const char *path)
+{
+	cleanup_close int fd = client_open(path);
+	FILE *stream = fd < 0 ? NULL : fdopen(fd, "r+");
+
 	if (stream)
 		move_fd(&fd);
 	return stream;
+}
+
+int client_set_patience(FILE *stream, unsigned int seconds)
+{
+	const struct timeval patience = {.tv_sec = (time_t)seconds};
+	int fd = fileno(stream);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)))
+		return -errno;
+	return 0;
 }
 
 int client_send(FILE *stream, json_t *request)

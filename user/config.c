@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The configuration; see config.h. Owns struct config and the keys outside of templates and
- * uplinks. Leaves the grammar to config_text.c and single values to config_value.c, and never asks
- * the machine: that is check.c.
+ * The configuration; see config.h. Owns struct config and the keys outside of sections. Leaves the
+ * grammar to config_text.c and single values to config_value.c, and never asks the machine: that is
+ * check.c.
  */
 #include "config.h"
 
@@ -18,8 +18,6 @@
 
 static const struct value_bounds id_base_bounds = {"id_base", 65536, ID_INVALID - ID_COUNT,
 						   1000000};
-static const struct value_bounds warm_bounds = {"warm", 1, 65536, 32};
-static const struct value_bounds max_bounds = {"max", 1, 65536, 256};
 
 /* What is found in server rooms; all are in the IEEE registry. */
 static const __u8 default_ouis[][3] = {
@@ -103,55 +101,17 @@ static int read_group(const struct text_source *source, cfg_t *top, struct confi
 	return config->group ? 0 : value_no_memory(source);
 }
 
-static int read_pool(const struct text_source *source, cfg_t *top, struct config *config)
-{
-	cfg_t *pool = text_section(top, "pool", 0), *second = text_section(top, "pool", 1);
-	int err;
-
-	if (second)
-		return text_fail(source, text_line(second),
-				 "pool is given twice, first in line %d; make one of both",
-				 text_line(pool));
-	if (pool)
-		config->pool_line = text_line(pool);
-	err = value_number(source, pool, &warm_bounds, &config->warm);
-	if (!err)
-		err = value_number(source, pool, &max_bounds, &config->max);
-	return err;
-}
-
-static int pool_line(cfg_t *pool)
-{
-	return value_line(pool, text_count(pool, "max") ? "max" : "warm");
-}
-
-static int check_pool(const struct text_source *source, cfg_t *top, const struct config *config)
-{
-	unsigned long long needed, used = 0;
-
-	for (size_t i = 0; i < config->n_templates; i++)
-		used += config_template_used(config, i);
-	needed = used * config->warm;
-	if (config->max >= needed)
-		return 0;
-	return text_fail(
-		source, pool_line(text_section(top, "pool", 0)),
-		"max %u leaves no room for warm %u of each of the templates in use (%llu); "
-		"raise max to at least %llu or lower warm",
-		config->max, config->warm, used, needed);
-}
-
 static int read_all(const struct text_source *source, cfg_t *top, struct config *config)
 {
 	static int (*const readers[])(const struct text_source *, cfg_t *, struct config *) = {
-		read_directories,      read_group,	    read_ouis, read_pool,
+		read_directories,      read_group,	    read_ouis, config_read_pool,
 		config_read_templates, config_read_uplinks,
 	};
 	int err = value_number(source, top, &id_base_bounds, &config->id_base);
 
 	for (size_t i = 0; i < ARRAY_SIZE(readers) && !err; i++)
 		err = readers[i](source, top, config);
-	return err ? err : check_pool(source, top, config);
+	return err ? err : config_check_pool(source, top, config);
 }
 
 static void cleanup_config(struct config **config)
@@ -258,6 +218,8 @@ struct config *config_free(struct config *config)
 
 bool config_template_used(const struct config *config, size_t template)
 {
+	if (config->templates[template].gone)
+		return false;
 	for (size_t u = 0; u < config->n_uplinks; u++) {
 		const struct uplink_config *uplink = &config->uplinks[u];
 

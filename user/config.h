@@ -16,24 +16,45 @@
 #define CONFIG_DEFAULT_PATH "/etc/skep/skep.conf"
 #define CONFIG_ERROR_MAX 512
 
+#define CONFIG_LISTENS_MAX 16
+
 enum xdp_mode { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
+
+/* What becomes of a first contact when no container is idle. */
+enum when_exhausted { EXHAUSTED_EVICT, EXHAUSTED_SILENT, EXHAUSTED_SHARE };
 
 /**
  * struct template_config - template "NAME" { ... }
  * @name:      letters, digits, '-', '_', '.'
  * @rootfs:    absolute path of the root file system
  * @init:      absolute path of the first process inside
- * @memory:    limit of one container in bytes
+ * @memory:    limit of one container in bytes, without its writable layer
+ * @disk:      size of one container's writable layer in bytes
+ * @inodes:    files and directories that one writable layer may have
  * @processes: limit of one container
+ * @files:     descriptors that one process may have open
+ * @cpu:       limit of one container in percent of one core
+ * @listens:   TCP ports (host order) that must be listened at inside before a container counts as
+ *             warm
  * @line:      where it stands in the file
+ *
+ * A template that was taken out by a new configuration, but whose containers still live, stays in
+ * its place with @gone set.
  */
 struct template_config {
 	char *name;
 	char *rootfs;
 	char *init;
 	__u64 memory;
+	__u64 disk;
+	unsigned int inodes;
 	unsigned int processes;
+	unsigned int files;
+	unsigned int cpu;
+	__u16 listens[CONFIG_LISTENS_MAX];
+	size_t n_listens;
 	int line;
+	bool gone;
 };
 
 /**
@@ -42,6 +63,7 @@ struct template_config {
  * @template:     index into config.templates
  * @vlan:         802.1Q id, 0 for untagged
  * @idle_timeout: seconds without a frame either way until release, 0 for never
+ * @max_lifetime: seconds from bind to release, whatever happens meanwhile, 0 for no limit
  * @excludes:     prefixes inside @prefix that are never bound
  */
 struct range_config {
@@ -49,6 +71,7 @@ struct range_config {
 	size_t template;
 	__u16 vlan;
 	unsigned int idle_timeout;
+	unsigned int max_lifetime;
 	struct prefix *excludes;
 	size_t n_excludes;
 	int line;
@@ -74,6 +97,14 @@ struct uplink_config {
  * @ouis:    vendor prefixes of the link addresses, at least one
  * @warm:    idle containers kept ready for each template that a range names
  * @max:     containers in all, of every state
+ * @min_idle_warm:          fewer idle containers of a template, with all @max in use, and leases
+ * are evicted beforehand; 0 for never
+ * @when_exhausted:         for a first contact that finds no idle container
+ * @evict_after:            seconds a lease must have been idle before it may be evicted
+ * @addresses_per_container: that a container may get by sharing
+ * @binds_per_second:       budget of the farm, 0 for no limit
+ * @binds_per_requester:    a second, of each requester, 0 for no limit
+ * @farm_memory:            limit of all containers together, in percent of the machine's memory
  *
  * The lines are those in the file, 0 for what is not given there.
  */
@@ -86,6 +117,13 @@ struct config {
 	__u32 id_base;
 	unsigned int warm;
 	unsigned int max;
+	unsigned int min_idle_warm;
+	enum when_exhausted when_exhausted;
+	unsigned int evict_after;
+	unsigned int addresses_per_container;
+	unsigned int binds_per_second;
+	unsigned int binds_per_requester;
+	unsigned int farm_memory;
 	__u8 (*ouis)[3];
 	size_t n_ouis;
 	struct template_config *templates;
@@ -112,6 +150,37 @@ int config_parse(const char *name, const char *text, struct config **ret, char *
 
 /** config_free() - accepts NULL, returns NULL. */
 struct config *config_free(struct config *config);
+
+/**
+ * config_align() - gives uplinks and templates the ordinals that earlier ones of the same name had
+ * @uplinks:     names by ordinal, "" for an ordinal not in use
+ * @templates:   likewise
+ *
+ * Ordinals are indices into @config->uplinks and @config->templates, and stand in the pinned maps.
+ * A name that is not in @config any more leaves a hole: an uplink without name and ranges, a
+ * template that is @gone. New names take free ordinals.
+ *
+ * Return: 0; -ENOSPC when more uplinks or templates would be needed than there are ordinals;
+ * -ENOMEM.
+ */
+int config_align(struct config *config, const char (*uplinks)[IFNAMSIZ], size_t n_uplinks,
+		 const char (*templates)[64], size_t n_templates);
+
+/**
+ * config_may_replace() - whether a running skepd can go over from @old to @new
+ * @error: CONFIG_ERROR_MAX bytes; on failure the key that must not change, and what to do
+ *
+ * Directories, group, id_base, oui and the set of uplinks (name, xdp) must be the same; everything
+ * else may change.
+ */
+bool config_may_replace(const struct config *old, const struct config *new, char *error);
+
+/**
+ * config_may_take_over() - whether a skepd started with @new would find the farm of @old, and could
+ * take it over: the directories and id_base are the same
+ * @error: as for config_may_replace()
+ */
+bool config_may_take_over(const struct config *old, const struct config *new, char *error);
 
 /** config_template_used() - whether a range names the template; only such are kept warm. */
 bool config_template_used(const struct config *config, size_t template);

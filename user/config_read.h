@@ -11,8 +11,12 @@
  * or -EINVAL or -ENOMEM with @source->error written. Uplinks come after templates, whose names they
  * use.
  */
+int config_read_pool(const struct text_source *source, cfg_t *top, struct config *config);
 int config_read_templates(const struct text_source *source, cfg_t *top, struct config *config);
 int config_read_uplinks(const struct text_source *source, cfg_t *top, struct config *config);
+
+/** config_check_pool() - whether the pool fits what the other sections ask of it; the last step. */
+int config_check_pool(const struct text_source *source, cfg_t *top, const struct config *config);
 
 /** config_find_template() - the template of a name, or NULL. */
 struct template_config *config_find_template(const struct config *config, const char *name);

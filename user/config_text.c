@@ -253,15 +253,30 @@ static int keep_section(cfg_t *cfg, cfg_opt_t *opt)
 		.name = kind "|", .type = CFGT_SEC, .flags = CFGF_MULTI, .subopts = (keys) \
 	}
 
-static cfg_opt_t pool_keys[] = {LINE, KEY("warm", 0), KEY("max", 0), CFG_END()};
+static cfg_opt_t pool_keys[] = {
+	LINE,
+	KEY("warm", 0),
+	KEY("max", 0),
+	KEY("min_idle_warm", 0),
+	KEY("when_exhausted", 0),
+	KEY("evict_after", 0),
+	KEY("addresses_per_container", 0),
+	KEY("binds_per_second", 0),
+	KEY("binds_per_requester", 0),
+	KEY("memory", 0),
+	CFG_END(),
+};
 
 static cfg_opt_t template_keys[] = {
-	LINE, KEY("rootfs", 0), KEY("init", 0), KEY("memory", 0), KEY("processes", 0), CFG_END(),
+	LINE,		KEY("rootfs", 0),	   KEY("init", 0),	KEY("memory", 0),
+	KEY("disk", 0), KEY("inodes", 0),	   KEY("processes", 0), KEY("files", 0),
+	KEY("cpu", 0),	KEY("listens", CFGF_LIST), CFG_END(),
 };
 
 static cfg_opt_t range_keys[] = {
 	LINE,		KEY("template", 0),	KEY("exclude", CFGF_LIST),
-	KEY("vlan", 0), KEY("idle_timeout", 0), CFG_END(),
+	KEY("vlan", 0), KEY("idle_timeout", 0), KEY("max_lifetime", 0),
+	CFG_END(),
 };
 
 static cfg_opt_t uplink_keys[] = {

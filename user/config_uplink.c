@@ -12,10 +12,6 @@
 
 #define RANGE_LEN_MIN 8
 #define VLAN_MAX 4094
-#define YEAR_S (365U * 24 * 60 * 60)
-
-static const struct value_bounds vlan_bounds = {"vlan", 0, VLAN_MAX, 0};
-static const struct value_bounds idle_timeout_bounds = {"idle_timeout", 0, YEAR_S, 600};
 
 /* What a frame can be addressed to on a segment is none of these: RFC 1122, 3.2.1.3. */
 static bool is_unicast(__be32 addr)
@@ -97,14 +93,17 @@ static int read_range_keys(const struct text_source *source, cfg_t *section,
 			   const struct config *config, struct range_config *range)
 {
 	unsigned int vlan = 0;
+	const struct value_number numbers[] = {
+		{{"vlan", 0, VLAN_MAX, 0}, &vlan},
+		{{"idle_timeout", 0, VALUE_YEAR_S, 600}, &range->idle_timeout},
+		{{"max_lifetime", 0, VALUE_YEAR_S, 0}, &range->max_lifetime},
+	};
 	int err = read_range_prefix(source, range->line, cfg_title(section), &range->prefix);
 
 	if (!err)
 		err = read_range_template(source, section, config, range);
 	if (!err)
-		err = value_number(source, section, &vlan_bounds, &vlan);
-	if (!err)
-		err = value_number(source, section, &idle_timeout_bounds, &range->idle_timeout);
+		err = value_numbers(source, section, numbers, ARRAY_SIZE(numbers));
 	range->vlan = (__u16)vlan;
 	return err ? err : read_excludes(source, section, range);
 }
@@ -193,16 +192,11 @@ static int read_xdp(const struct text_source *source, cfg_t *section, enum xdp_m
 		[XDP_NATIVE] = "native",
 		[XDP_GENERIC] = "generic",
 	};
-	const char *text = value_text(section, "xdp", modes[XDP_AUTO]);
+	unsigned int mode = XDP_AUTO;
+	int err = value_choice(source, section, "xdp", modes, ARRAY_SIZE(modes), &mode);
 
-	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
-		if (!strcmp(modes[i], text)) {
-			*ret = (enum xdp_mode)i;
-			return 0;
-		}
-	}
-	return text_fail(source, value_line(section, "xdp"),
-			 "xdp cannot be \"%s\"; write auto, native or generic", text);
+	*ret = (enum xdp_mode)mode;
+	return err;
 }
 
 static int read_gateway(const struct text_source *source, cfg_t *section, __be32 *ret)

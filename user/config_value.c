@@ -5,8 +5,12 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SIZE_MAX_GIB (1U << 20)
+#define CHOICES_LEN 64
 
 int value_no_memory(const struct text_source *source)
 {
@@ -41,10 +45,9 @@ static bool digits_parse(const char *text, const char **end, unsigned long long 
 	return errno == 0;
 }
 
-int value_number(const struct text_source *source, cfg_t *section,
-		 const struct value_bounds *bounds, unsigned int *ret)
+int value_bounded(const struct text_source *source, const struct text_value *value,
+		  const struct value_bounds *bounds, unsigned int *ret)
 {
-	const struct text_value *value = text_value(section, bounds->key, 0);
 	unsigned long long number;
 	const char *end;
 
@@ -59,6 +62,72 @@ int value_number(const struct text_source *source, cfg_t *section,
 				 value->text, bounds->min, bounds->max);
 	*ret = (unsigned int)number;
 	return 0;
+}
+
+int value_number(const struct text_source *source, cfg_t *section,
+		 const struct value_bounds *bounds, unsigned int *ret)
+{
+	return value_bounded(source, text_value(section, bounds->key, 0), bounds, ret);
+}
+
+int value_numbers(const struct text_source *source, cfg_t *section,
+		  const struct value_number *numbers, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = value_number(source, section, &numbers[i].bounds, numbers[i].ret);
+	return err;
+}
+
+int value_percent(const struct text_source *source, cfg_t *section,
+		  const struct value_bounds *bounds, unsigned int *ret)
+{
+	const struct text_value *value = text_value(section, bounds->key, 0);
+	unsigned long long number;
+	const char *end;
+
+	if (!value) {
+		*ret = bounds->fallback;
+		return 0;
+	}
+	if (!digits_parse(value->text, &end, &number) || strcmp(end, "%") != 0 ||
+	    number < bounds->min || number > bounds->max)
+		return text_fail(source, value->line,
+				 "%s cannot be \"%s\"; give a percentage from \"%u%%\" to "
+				 "\"%u%%\"",
+				 bounds->key, value->text, bounds->min, bounds->max);
+	*ret = (unsigned int)number;
+	return 0;
+}
+
+/* "a, b or c", cut off when it does not fit. */
+static void list_choices(const char *const *choices, size_t n, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < n && used < size; i++) {
+		const char *separator = i == 0 ? "" : i + 1 < n ? ", " : " or ";
+
+		used += (size_t)snprintf(buf + used, size - used, "%s%s", separator, choices[i]);
+	}
+}
+
+int value_choice(const struct text_source *source, cfg_t *section, const char *key,
+		 const char *const *choices, size_t n, unsigned int *ret)
+{
+	const char *text = value_text(section, key, choices[0]);
+	char known[CHOICES_LEN];
+
+	for (size_t i = 0; i < n; i++) {
+		if (!strcmp(choices[i], text)) {
+			*ret = (unsigned int)i;
+			return 0;
+		}
+	}
+	list_choices(choices, n, known, sizeof(known));
+	return text_fail(source, value_line(section, key), "%s cannot be \"%s\"; write %s", key,
+			 text, known);
 }
 
 static int suffix_shift(const char *suffix)
@@ -92,10 +161,12 @@ int value_size(const struct text_source *source, cfg_t *section, const char *key
 	const char *text = value_text(section, key, fallback);
 	__u64 size;
 
-	if (!size_parse(text, &size) || size < (__u64)min_mib << 20)
-		return text_fail(source, value_line(section, key),
-				 "%s cannot be \"%s\"; give a number with K, M or G, at least %uM",
-				 key, text, min_mib);
+	if (!size_parse(text, &size) || size < (__u64)min_mib << 20 ||
+	    size > (__u64)SIZE_MAX_GIB << 30)
+		return text_fail(
+			source, value_line(section, key),
+			"%s cannot be \"%s\"; give a number with K, M or G, from %uM to %uG", key,
+			text, min_mib, SIZE_MAX_GIB);
 	*ret = size;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "prefix.h"
 
 #define VALUE_NAME_MAX 63
+#define VALUE_YEAR_S (365U * 24 * 60 * 60)
 
 /**
  * struct value_bounds - a key whose value is a number
@@ -20,6 +21,12 @@ struct value_bounds {
 	unsigned int min;
 	unsigned int max;
 	unsigned int fallback;
+};
+
+/** struct value_number - where the number of a key goes */
+struct value_number {
+	struct value_bounds bounds;
+	unsigned int *ret;
 };
 
 /*
@@ -33,11 +40,31 @@ int value_line(cfg_t *section, const char *key);
 /** value_text() - the text behind a key, or @fallback. */
 const char *value_text(cfg_t *section, const char *key, const char *fallback);
 
+/** value_bounded() - one number, which may be one of a list; NULL is that of an absent key. */
+int value_bounded(const struct text_source *source, const struct text_value *value,
+		  const struct value_bounds *bounds, unsigned int *ret);
+
 /** value_number() - @ret is set also when the key is absent. */
 int value_number(const struct text_source *source, cfg_t *section,
 		 const struct value_bounds *bounds, unsigned int *ret);
 
-/** value_size() - bytes, with a suffix K, M or G for powers of 1024; at least @min_mib MiB. */
+/** value_numbers() - @n keys of one section, up to the first that is wrong. */
+int value_numbers(const struct text_source *source, cfg_t *section,
+		  const struct value_number *numbers, size_t n);
+
+/** value_percent() - a number with '%' behind it; @bounds are those of the number. */
+int value_percent(const struct text_source *source, cfg_t *section,
+		  const struct value_bounds *bounds, unsigned int *ret);
+
+/**
+ * value_choice() - one of a few words
+ * @choices: the first stands for an absent key
+ * @ret:     index into @choices
+ */
+int value_choice(const struct text_source *source, cfg_t *section, const char *key,
+		 const char *const *choices, size_t n, unsigned int *ret);
+
+/** value_size() - bytes, with a suffix K, M or G for powers of 1024; @min_mib MiB to 1 PiB. */
 int value_size(const struct text_source *source, cfg_t *section, const char *key,
 	       const char *fallback, unsigned int min_mib, __u64 *ret);
 

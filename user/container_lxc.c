@@ -1,47 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Containers through liblxc; see container.h. Owns what lies under state_dir/containers, the
- * template mounts and device nodes under run_dir, and the containers' cgroups. Knows nothing of
- * addresses.
+ * Containers through liblxc; see container.h. Owns the containers' processes and cgroups; the root
+ * file system comes from the stage. Knows nothing of addresses.
  *
  * What an intruder could know LXC by is kept out: autodev would leave /dev/.lxc-boot-id, so /dev is
- * put together from mount entries; PID 1 would see container=lxc, so env(1) starts it with a
- * machine's environment.
+ * made on the stage; PID 1 would see container=lxc, so env(1) starts it with a machine's
+ * environment.
  */
 #include "container.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <lxc/lxccontainer.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "cgroup.h"
 #include "cleanup.h"
+#include "farm_paths.h"
 #include "files.h"
-#include "idmap.h"
-#include "log.h"
+#include "stage.h"
 
-#define PATH_LEN 512
-#define MONITOR "monitor-" /* before the container's name: the cgroup of its monitor */
-#define LXC_LOCKS "/run/lxc/lock"
-#define NODE_MODE (S_IFCHR | 0666)
-
-static const struct {
-	const char *name;
-	unsigned int major, minor;
-} nodes[] = {
-	{"null", 1, 3},	  {"zero", 1, 5},    {"full", 1, 7},
-	{"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0},
-};
-
-static const char seccomp_policy[] =
-#include "seccomp.inc"
-	;
+#define CPU_PERIOD_US 100000U
 
 /* Root inside keeps what services and log-ins need, and nothing that configures the machine. */
 #define CAPABILITIES                                                                            \
@@ -52,18 +35,6 @@ const char *container_name(__u32 slot, char *buf)
 {
 	snprintf(buf, CONTAINER_NAME_LEN, "c%u", slot);
 	return buf;
-}
-
-/* 0 for the farm with the default state_dir; two farms on one machine must not meet (FNV-1a). */
-static __u32 farm_tag(const struct config *config)
-{
-	__u32 hash = 2166136261U;
-
-	if (!strcmp(config->state_dir, "/var/lib/skep"))
-		return 0;
-	for (const char *p = config->state_dir; *p; p++)
-		hash = (hash ^ (unsigned char)*p) * 16777619U;
-	return hash;
 }
 
 const char *container_port_name(const struct config *config, __u32 slot, char *buf)
@@ -77,171 +48,117 @@ const char *container_port_name(const struct config *config, __u32 slot, char *b
 	return buf;
 }
 
-__attribute__((format(printf, 2, 3))) static const char *path_of(char *buf, const char *format, ...)
+static const char *container_cgroup(const struct config *config, __u32 slot, char *buf)
 {
-	va_list args;
+	char root[FARM_PATH_LEN], name[CONTAINER_NAME_LEN];
 
-	va_start(args, format);
-	vsnprintf(buf, PATH_LEN, format, args);
-	va_end(args);
-	return buf;
+	return farm_path(buf, "%s/%s", farm_cgroup(config, root), container_name(slot, name));
 }
 
-static const char *containers_dir(const struct config *config, char *buf)
+/* --- its cgroup --- */
+
+struct limit {
+	const char *controller;
+	const char *v1;
+	const char *v2;
+};
+
+/* A limit that this machine has no controller for is left out; container_prepare() has said so. */
+static int set_limit(const char *group, const struct limit *limit, const char *value)
 {
-	return path_of(buf, "%s/containers", config->state_dir);
+	if (!cgroup_has(limit->controller))
+		return 0;
+	return cgroup_set(limit->controller, group, cgroup_is_v2() ? limit->v2 : limit->v1, value);
 }
 
-static const char *container_dir(const struct config *config, __u32 slot, char *buf)
+/*
+ * Only where it limits something: with each quota that is set the kernel walks all groups
+ * (kernel/sched/core.c, __cfs_schedulable), half a microsecond each. Without one containers share
+ * the CPUs evenly.
+ */
+static bool is_capped(const struct template_config *t)
 {
-	char name[CONTAINER_NAME_LEN];
+	const long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-	return path_of(buf, "%s/containers/%s", config->state_dir, container_name(slot, name));
+	return t->cpu && (cores < 1 || t->cpu < 100 * (unsigned long)cores);
 }
 
-static const char *template_mount(const struct config *config, __u32 template, char *buf)
+/* The writable layer is memory of whoever writes to it. */
+static int set_limits(const char *group, const struct template_config *t)
 {
-	return path_of(buf, "%s/templates/%s", config->run_dir, config->templates[template].name);
+	static const struct limit memory = {"memory", "memory.limit_in_bytes", "memory.max"};
+	static const struct limit pids = {"pids", "pids.max", "pids.max"};
+	static const struct limit cpu = {"cpu", "cpu.cfs_quota_us", "cpu.max"};
+	const unsigned int quota_us = CPU_PERIOD_US / 100 * t->cpu;
+	char bytes[32], processes[16], time[32];
+	int err;
+
+	snprintf(bytes, sizeof(bytes), "%llu", t->memory + t->disk);
+	snprintf(processes, sizeof(processes), "%u", t->processes);
+	snprintf(time, sizeof(time), cgroup_is_v2() ? "%u %u" : "%u", quota_us, CPU_PERIOD_US);
+	err = set_limit(group, &memory, bytes);
+	if (!err)
+		err = set_limit(group, &pids, processes);
+	return err || !is_capped(t) ? err : set_limit(group, &cpu, time);
 }
 
-static const char *cgroup_root(const struct config *config, char *buf)
+static int make_group(const char *group, const struct template_config *t)
 {
-	const __u32 tag = farm_tag(config);
+	int err = cgroup_make(group);
 
-	return tag ? path_of(buf, "skep-%08x", tag) : path_of(buf, "skep");
+	return err ? err : set_limits(group, t);
 }
 
-static int remove_cgroup(const struct config *config, const char *prefix, __u32 slot)
-{
-	char root[PATH_LEN], group[PATH_LEN], name[CONTAINER_NAME_LEN];
+/*
+ * liblxc's double fork begins with a fork(3), and there its child goes into the cgroup: so the
+ * monitor and all that comes of it are in it from the first moment, the keeper never is, and no
+ * process has to be moved any more. Whoever comes when the cgroup is being removed ends.
+ */
+static struct {
+	int fds[CGROUP_HIERARCHIES_MAX];
+	int n;
+} entrance;
 
-	cgroup_root(config, root);
-	path_of(group, "%s/%s%s", root, prefix, container_name(slot, name));
-	return cgroup_remove(group);
+static void enter_group(void)
+{
+	for (int i = 0; i < entrance.n; i++)
+		if (write(entrance.fds[i], "0", 1) != 1)
+			_exit(EXIT_FAILURE);
+	for (int i = 0; i < entrance.n; i++)
+		close(entrance.fds[i]);
+	entrance.n = 0;
 }
 
-static int make_node(const struct config *config, const char *dir, size_t i)
+static int open_entrance(const char *group)
 {
-	char path[PATH_LEN];
+	static bool registered;
+	int n;
 
-	path_of(path, "%s/%s", dir, nodes[i].name);
-	if (mknod(path, NODE_MODE, makedev(nodes[i].major, nodes[i].minor)) ||
-	    chown(path, config->id_base, config->id_base) || chmod(path, 0666))
-		return -errno;
+	if (!registered && pthread_atfork(NULL, NULL, enter_group))
+		return -ENOMEM;
+	registered = true;
+	n = cgroup_open(group, entrance.fds);
+	if (n < 0)
+		return n;
+	entrance.n = n;
 	return 0;
 }
 
-/* Nodes that belong to root inside; on a file system of their own, since /run is mounted nodev. */
-static int make_nodes(const struct config *config)
+static void close_entrance(void)
 {
-	char dir[PATH_LEN];
-	int err;
-
-	err = files_make_dirs(path_of(dir, "%s/dev", config->run_dir), 0755);
-	if (!err && mount("udev", dir, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k"))
-		err = -errno;
-	for (size_t i = 0; !err && i < ARRAY_SIZE(nodes); i++)
-		err = make_node(config, dir, i);
-	if (err)
-		log_error("cannot make device nodes in %s: %s", dir, strerror(-err));
-	return err;
+	for (int i = 0; i < entrance.n; i++)
+		close(entrance.fds[i]);
+	entrance.n = 0;
 }
 
-static int mount_template(const struct config *config, __u32 template)
-{
-	const struct template_config *t = &config->templates[template];
-	char target[PATH_LEN];
-	int err = files_make_dirs(template_mount(config, template, target), 0755);
-
-	if (!err)
-		err = idmap_mount(t->rootfs, target, config->id_base);
-	if (err)
-		log_error("%s:%d: template \"%s\": cannot mount %s with mapped owners: %s%s",
-			  config->file, t->line, t->name, t->rootfs, strerror(-err),
-			  err == -EINVAL ? "; its file system must support idmapped mounts (ext4, "
-					   "xfs, btrfs)"
-					 : "");
-	return err;
-}
-
-static int make_state(const struct config *config)
-{
-	char dir[PATH_LEN];
-	int err = files_make_dirs(containers_dir(config, dir), 0711);
-
-	if (err)
-		log_error("cannot make %s: %s", dir, strerror(-err));
-	return err;
-}
-
-int container_prepare(const struct config *config)
-{
-	char path[PATH_LEN];
-	int err = make_state(config);
-
-	if (!err)
-		err = make_nodes(config);
-	for (__u32 i = 0; !err && i < config->n_templates; i++)
-		if (config_template_used(config, i))
-			err = mount_template(config, i);
-	if (err)
-		return err;
-	err = files_write(path_of(path, "%s/seccomp", config->run_dir), seccomp_policy,
-			  sizeof(seccomp_policy) - 1, 0600);
-	if (err)
-		log_error("cannot write %s: %s", path, strerror(-err));
-	return err;
-}
-
-static void unmount_all(const char *dir_path)
-{
-	cleanup_closedir DIR *dir = opendir(dir_path);
-	const struct dirent *entry;
-	char path[PATH_LEN];
-
-	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		umount2(path_of(path, "%s/%s", dir_path, entry->d_name), MNT_DETACH);
-		rmdir(path);
-	}
-	rmdir(dir_path);
-}
-
-/* liblxc makes one for every container it is asked about, in a directory of the same path. */
-static void remove_lock_files(const struct config *config)
-{
-	const size_t above = strlen(LXC_LOCKS);
-	char path[PATH_LEN];
-
-	path_of(path, LXC_LOCKS "%s/containers", config->state_dir);
-	files_remove_tree(path);
-	for (char *end = strrchr(path, '/'); end > path + above; end = strrchr(path, '/')) {
-		*end = '\0';
-		if (rmdir(path))
-			break; /* another's, or gone */
-	}
-}
-
-void container_unprepare(const struct config *config)
-{
-	char path[PATH_LEN], root[PATH_LEN];
-
-	unmount_all(path_of(path, "%s/templates", config->run_dir));
-	umount2(path_of(path, "%s/dev", config->run_dir), MNT_DETACH);
-	rmdir(path);
-	unlink(path_of(path, "%s/seccomp", config->run_dir));
-	rmdir(containers_dir(config, path));
-	cgroup_remove(cgroup_root(config, root));
-	remove_lock_files(config);
-}
+/* --- liblxc's configuration --- */
 
 static bool set_item(struct lxc_container *c, const char *key, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 static bool set_item(struct lxc_container *c, const char *key, const char *format, ...)
 {
-	char value[PATH_LEN * 3];
+	char value[FARM_PATH_LEN * 3];
 	va_list args;
 
 	va_start(args, format);
@@ -250,47 +167,27 @@ static bool set_item(struct lxc_container *c, const char *key, const char *forma
 	return c->set_config_item(c, key, value);
 }
 
-static bool set_dev(struct lxc_container *c, const struct config *config)
+static bool set_process(struct lxc_container *c, const struct template_config *t)
 {
-	bool ok = set_item(c, "lxc.autodev", "0") &&
-		  set_item(c, "lxc.mount.entry",
-			   "tmpfs dev tmpfs rw,nosuid,mode=755,size=512k,create=dir 0 0");
-
-	for (size_t i = 0; ok && i < ARRAY_SIZE(nodes); i++)
-		ok = set_item(c, "lxc.mount.entry", "%s/dev/%s dev/%s none bind,create=file 0 0",
-			      config->run_dir, nodes[i].name, nodes[i].name);
-	return ok;
-}
-
-static bool set_limits(struct lxc_container *c, const struct config *config, __u32 template,
-		       const char *name)
-{
-	const struct template_config *t = &config->templates[template];
-	const char *memory = "lxc.cgroup.memory.limit_in_bytes", *pids = "lxc.cgroup.pids.max";
-	char root[PATH_LEN];
-
-	if (cgroup_is_v2()) {
-		memory = "lxc.cgroup2.memory.max";
-		pids = "lxc.cgroup2.pids.max";
-	}
-	cgroup_root(config, root);
-	return set_item(c, "lxc.cgroup.dir.container", "%s/%s", root, name) &&
-	       set_item(c, "lxc.cgroup.dir.monitor", "%s/" MONITOR "%s", root, name) &&
-	       set_item(c, "lxc.cgroup.dir.monitor.pivot", "%s/pivot", root) &&
-	       set_item(c, memory, "%llu", t->memory) && set_item(c, pids, "%u", t->processes) &&
-	       set_item(c, "lxc.prlimit.core", "0") && set_item(c, "lxc.proc.oom_score_adj", "0");
+	return (!t->files || set_item(c, "lxc.prlimit.nofile", "%u", t->files)) &&
+	       set_item(c, "lxc.prlimit.core", "0") &&
+	       set_item(c, "lxc.monitor.signal.pdeath", "0") &&
+	       set_item(c, "lxc.proc.oom_score_adj", "0");
 }
 
 /* A user namespace of one's own would give all capabilities back. */
 static bool set_identity(struct lxc_container *c, const struct config *config,
 			 const char *host_name)
 {
+	char seccomp[FARM_PATH_LEN];
+
 	return set_item(c, "lxc.uts.name", "%s", host_name) &&
+	       set_item(c, "lxc.keyring.session", "0") && /* the keeper's, which is empty */
 	       set_item(c, "lxc.idmap", "u 0 %u 65536", config->id_base) &&
 	       set_item(c, "lxc.idmap", "g 0 %u 65536", config->id_base) &&
 	       set_item(c, "lxc.cap.keep", "%s", CAPABILITIES) &&
 	       set_item(c, "lxc.sysctl.user.max_user_namespaces", "0") &&
-	       set_item(c, "lxc.seccomp.profile", "%s/seccomp", config->run_dir);
+	       set_item(c, "lxc.seccomp.profile", "%s", farm_seccomp_file(config, seccomp));
 }
 
 /* IPv6 is off inside: skep answers for IPv4 only, and a machine that asks for routers all day is
@@ -305,47 +202,28 @@ static bool set_network(struct lxc_container *c)
 	return ok;
 }
 
-static bool set_root(struct lxc_container *c, const struct config *config, __u32 slot,
-		     __u32 template)
+static bool set_root(struct lxc_container *c, const struct template_config *t, const char *root)
 {
-	char lower[PATH_LEN], dir[PATH_LEN];
-
-	template_mount(config, template, lower);
-	container_dir(config, slot, dir);
-	return set_item(c, "lxc.rootfs.path", "overlay:%s:%s/upper", lower, dir) &&
+	return set_item(c, "lxc.rootfs.path", "dir:%s", root) && set_item(c, "lxc.autodev", "0") &&
 	       set_item(c, "lxc.mount.auto", "proc:rw sys:ro") &&
 	       set_item(c, "lxc.console.path", "none") && set_item(c, "lxc.tty.max", "0") &&
 	       set_item(c, "lxc.pty.max", "64") &&
 	       set_item(c, "lxc.init.cmd",
 			"/usr/bin/env -i HOME=/ TERM=linux "
 			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin %s",
-			config->templates[template].init);
+			t->init);
 }
 
-static bool configure(struct lxc_container *c, const struct config *config, __u32 slot,
-		      __u32 template, const char *host_name)
+static bool configure(struct lxc_container *c, const struct config *config, __u32 template,
+		      const char *host_name, const char *root)
 {
-	char name[CONTAINER_NAME_LEN];
+	const struct template_config *t = &config->templates[template];
 
-	container_name(slot, name);
-	return set_root(c, config, slot, template) && set_dev(c, config) &&
-	       set_identity(c, config, host_name) && set_limits(c, config, template, name) &&
+	return set_root(c, t, root) && set_identity(c, config, host_name) && set_process(c, t) &&
 	       set_network(c) && c->want_daemonize(c, true) && c->want_close_all_fds(c, true);
 }
 
-/* The writable layer; LXC makes overlay's work directory beside it, so both belong to root inside.
- */
-static int make_layer(const struct config *config, __u32 slot)
-{
-	char dir[PATH_LEN], upper[PATH_LEN];
-
-	container_dir(config, slot, dir);
-	path_of(upper, "%s/upper", dir);
-	if (mkdir(dir, 0711) || chown(dir, config->id_base, config->id_base) ||
-	    mkdir(upper, 0755) || chown(upper, config->id_base, config->id_base))
-		return -errno;
-	return 0;
-}
+/* --- starting --- */
 
 /* liblxc writes "lxc NAME TIME ERROR  MODULE - FILE:FUNCTION:LINE - TEXT"; its first error is the
  * cause. */
@@ -389,79 +267,197 @@ static int fail(int err, const char *what, char *reason)
 
 static struct lxc_container *new_container(const struct config *config, __u32 slot)
 {
-	char name[CONTAINER_NAME_LEN], dir[PATH_LEN];
+	char name[CONTAINER_NAME_LEN], dir[FARM_PATH_LEN];
 
-	return lxc_container_new(container_name(slot, name), containers_dir(config, dir));
+	return lxc_container_new(container_name(slot, name), farm_lxc_dir(config, dir));
 }
 
-int container_start(const struct config *config, __u32 slot, __u32 template, const char *host_name,
-		    const char *log_file, pid_t *ret_pid, char *reason)
+static bool is_in_cgroup(pid_t pid, const char *group)
+{
+	char path[FARM_PATH_LEN], line[FARM_PATH_LEN * 2];
+	cleanup_fclose FILE *file = fopen(farm_path(path, "/proc/%d/cgroup", (int)pid), "re");
+	const size_t len = strlen(group);
+
+	while (file && fgets(line, sizeof(line), file)) {
+		size_t n = strcspn(line, "\n");
+
+		line[n] = '\0';
+		if (n > len && line[n - len - 1] == '/' && !strcmp(line + n - len, group))
+			return true;
+	}
+	return false;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[FARM_PATH_LEN], line[256];
+	cleanup_fclose FILE *status = fopen(farm_path(path, "/proc/%d/status", (int)pid), "re");
+	int parent = 0;
+
+	while (status && fgets(line, sizeof(line), status) &&
+	       sscanf(line, "PPid: %d", &parent) != 1)
+		;
+	return parent;
+}
+
+/*
+ * liblxc's monitor has nothing to do here: we hold a descriptor of init, the cgroup ends the rest,
+ * and a container cannot reboot. It would cost a third of an idle container's memory. Init's
+ * parent is then the machine's own init.
+ */
+static void dismiss_monitor(pid_t init, const char *group)
+{
+	pid_t monitor = parent_of(init);
+
+	if (monitor > 1 && is_in_cgroup(monitor, group))
+		kill(monitor, SIGKILL);
+}
+
+static int start_on(const struct config *config, __u32 slot, __u32 template, const char *host_name,
+		    const char *group, const char *root, const char *log_file, pid_t *ret_pid,
+		    char *reason)
 {
 	struct lxc_container *c;
-	int err = make_layer(config, slot);
+	int err;
 
-	if (err)
-		return fail(err, "cannot make the writable layer", reason);
 	open_log(log_file);
 	c = new_container(config, slot);
 	if (!c)
 		return fail(-ENOMEM, "lxc_container_new", reason);
-	if (!configure(c, config, slot, template, host_name) || !c->start(c, 0, NULL)) {
+	if (!configure(c, config, template, host_name, root) || !c->start(c, 0, NULL)) {
 		read_reason(log_file, reason);
 		err = -EIO;
 	} else {
 		*ret_pid = c->init_pid(c);
 		err = *ret_pid > 0 ? 0 : fail(-ESRCH, "init ended at once", reason);
 	}
+	if (!err)
+		dismiss_monitor(*ret_pid, group);
 	lxc_container_put(c);
 	return err;
 }
 
+static int start_in(const struct config *config, __u32 slot, __u32 template, const char *host_name,
+		    const char *root, const char *log_file, pid_t *ret_pid, char *reason)
+{
+	char group[FARM_PATH_LEN];
+	int err = make_group(container_cgroup(config, slot, group), &config->templates[template]);
+
+	if (!err)
+		err = open_entrance(group);
+	if (err)
+		return fail(err, "cannot make its cgroup", reason);
+	err = start_on(config, slot, template, host_name, group, root, log_file, ret_pid, reason);
+	close_entrance();
+	return err;
+}
+
+int container_start(const struct config *config, __u32 slot, __u32 template, const char *host_name,
+		    const char *log_file, pid_t *ret_pid, char *reason)
+{
+	char root[FARM_PATH_LEN];
+	int err = stage_set(config, template, root);
+
+	if (err)
+		fail(err, "cannot make its root file system", reason);
+	else
+		err = start_in(config, slot, template, host_name, root, log_file, ret_pid, reason);
+	stage_clear();
+	return err;
+}
+
+/* --- ending --- */
+
+/* liblxc's own stop would ask the monitor; the kernel needs no such help. */
 int container_destroy(const struct config *config, __u32 slot, char *reason)
 {
-	char dir[PATH_LEN];
-	struct lxc_container *c;
+	char group[FARM_PATH_LEN];
 	int err;
 
-	if (access(container_dir(config, slot, dir), F_OK))
-		return 0;
-	c = new_container(config, slot);
-	if (c && c->is_running(c))
-		c->stop(c);
-	if (c)
-		lxc_container_put(c);
-	/* Whatever outlived its monitor, or never had one. */
-	err = remove_cgroup(config, "", slot);
-	if (!err)
-		err = remove_cgroup(config, MONITOR, slot);
-	if (err)
-		return fail(err, "its cgroup cannot be removed", reason);
-	err = files_remove_tree(dir);
-	return err ? fail(err, "its writable layer cannot be removed", reason) : 0;
+	cgroup_kill(container_cgroup(config, slot, group));
+	err = cgroup_remove(group);
+	return err ? fail(err, "its cgroup cannot be removed", reason) : 0;
+}
+
+/* --- what there is --- */
+
+/* The last number after NSpid: is that in the innermost PID namespace; see proc(5). */
+static bool is_init(pid_t pid)
+{
+	char path[FARM_PATH_LEN], line[256];
+	cleanup_fclose FILE *status = fopen(farm_path(path, "/proc/%d/status", (int)pid), "re");
+
+	while (status && fgets(line, sizeof(line), status)) {
+		const char *last = strrchr(line, '\t');
+
+		if (!strncmp(line, "NSpid:", strlen("NSpid:")))
+			return last && last != strchr(line, '\t') && !strcmp(last, "\t1\n");
+	}
+	return false;
+}
+
+bool container_is_alive(const struct config *config, __u32 slot, pid_t pid)
+{
+	char group[FARM_PATH_LEN];
+
+	return pid > 0 && is_init(pid) && is_in_cgroup(pid, container_cgroup(config, slot, group));
+}
+
+struct slots {
+	__u32 *slots;
+	size_t n;
+	bool no_memory;
+};
+
+/* In several hierarchies, perhaps. */
+static void note_slot(void *data, const char *name)
+{
+	struct slots *found = data;
+	__u32 slot;
+	char rest;
+	__u32 *more;
+
+	if (sscanf(name, "c%u%c", &slot, &rest) != 1)
+		return;
+	more = realloc(found->slots, (found->n + 1) * sizeof(*more));
+	if (!more) {
+		found->no_memory = true;
+		return;
+	}
+	found->slots = more;
+	found->slots[found->n++] = slot;
+}
+
+static int compare_slots(const void *a, const void *b)
+{
+	const __u32 *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static size_t unique(__u32 *slots, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(slots, n, sizeof(*slots), compare_slots);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || slots[kept - 1] != slots[i])
+			slots[kept++] = slots[i];
+	return kept;
 }
 
 int container_leftovers(const struct config *config, __u32 **ret)
 {
-	char path[PATH_LEN];
-	cleanup_closedir DIR *dir = opendir(containers_dir(config, path));
-	const struct dirent *entry;
-	cleanup_free __u32 *slots = NULL;
-	int n = 0;
+	struct slots found = {};
+	char group[FARM_PATH_LEN];
 
-	while (dir && (entry = readdir(dir))) {
-		__u32 slot;
-		char rest;
-		__u32 *more;
-
-		if (sscanf(entry->d_name, "c%u%c", &slot, &rest) != 1)
-			continue;
-		more = realloc(slots, (size_t)(n + 1) * sizeof(*slots));
-		if (!more)
-			return -ENOMEM;
-		slots = more;
-		slots[n++] = slot;
+	cgroup_children(farm_cgroup(config, group), note_slot, &found);
+	if (found.no_memory) {
+		free(found.slots);
+		return -ENOMEM;
 	}
-	*ret = slots;
-	slots = NULL;
-	return n;
+	if (found.n)
+		found.n = unique(found.slots, found.n);
+	*ret = found.slots;
+	return (int)found.n;
 }

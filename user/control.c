@@ -8,8 +8,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/event.h>
 #include <event2/listener.h>
 #include <grp.h>
 #include <signal.h>
@@ -21,38 +19,15 @@
 
 #include "cleanup.h"
 #include "clock.h"
-#include "files.h"
-#include "message.h"
+#include "control_client.h"
 #include "report.h"
-#include "request.h"
 
-#define CLIENTS_MAX 64
 #define OUTPUT_MAX (1U << 20) /* bytes a watcher may be behind */
 #define REQUEST_TIMEOUT_S 30
 #define LAST_WORDS_S 2
 #define MESSAGES_AT_ONCE 64
 
-struct client {
-	struct control *control;
-	struct bufferevent *connection;
-	__u32 id; /* not used again, so that a late answer meets nobody else */
-	bool watching;
-	bool waiting; /* for the allocator */
-};
-
-struct control {
-	const struct config *config;
-	const struct datapath *dp;
-	struct event_base *base;
-	struct evconnlistener *listener;
-	int channel;
-	enum daemon_state state;
-	__u64 started_ns;
-	__u32 last_id;
-	struct client *clients[CLIENTS_MAX];
-};
-
-static void drop(struct client *client)
+void client_drop(struct client *client)
 {
 	struct control *control = client->control;
 
@@ -60,121 +35,41 @@ static void drop(struct client *client)
 		if (control->clients[i] == client)
 			control->clients[i] = NULL;
 	bufferevent_free(client->connection);
+	listing_free(client->listing);
 	free(client);
 }
 
-/* Takes @object. A client that has too much unread is dropped; then false. */
-static bool reply(struct client *client, json_t *object)
+bool client_reply(struct client *client, json_t *object)
 {
 	struct evbuffer *output = bufferevent_get_output(client->connection);
-	cleanup_free char *text =
-		object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+	cleanup_free char *text = object ? json_dumps(object, REPORT_FLAGS) : NULL;
 
 	json_decref(object);
 	if (!text || (client->watching && evbuffer_get_length(output) > OUTPUT_MAX)) {
-		drop(client);
+		client_drop(client);
 		return false;
 	}
 	evbuffer_add_printf(output, "%s\n", text);
 	return true;
 }
 
-static void reply_error(struct client *client, const char *text)
+void client_refuse(struct client *client, const char *text)
 {
-	reply(client, report_error(text));
+	json_t *error = report_error(text);
+
+	/* What a configuration file says need not be text. */
+	client_reply(client, error ? error : report_error("refused; skepd's log says why"));
 }
 
-static bool asked_for(const struct control *control, const struct request *request, size_t uplink,
-		      __u16 vlan)
+void client_done(struct client *client, const char *error)
 {
-	if (request->vlan >= 0 && vlan != request->vlan)
-		return false;
-	return !*request->uplink || !strcmp(request->uplink, control->config->uplinks[uplink].name);
-}
+	const char *result = client->awaited;
 
-/* Looks where the address may have a lease; a walk through the map could see one lease twice. */
-static unsigned int find_on_uplink(const struct control *control, const struct request *request,
-				   size_t u, struct skep_addr *ret)
-{
-	const struct uplink_config *uplink = &control->config->uplinks[u];
-	unsigned int found = 0;
-
-	for (size_t r = 0; r < uplink->n_ranges; r++) {
-		const struct range_config *range = &uplink->ranges[r];
-		struct skep_addr address = {
-			.ip.addr = request->address, .vlan = range->vlan, .uplink = (__u16)u};
-		struct skep_lease lease;
-
-		if (prefix_contains(&range->prefix, request->address) &&
-		    asked_for(control, request, u, range->vlan) &&
-		    !datapath_lease(control->dp, &address, &lease)) {
-			*ret = address;
-			found++;
-		}
-	}
-	return found;
-}
-
-/* The one lease that is meant; 0, -ENOENT, or -ENOTUNIQ. */
-static int find_lease(const struct control *control, const struct request *request,
-		      struct skep_addr *ret)
-{
-	unsigned int found = 0;
-
-	for (size_t u = 0; u < control->config->n_uplinks; u++)
-		found += find_on_uplink(control, request, u, ret);
-	if (found > 1)
-		return -ENOTUNIQ;
-	return found ? 0 : -ENOENT;
-}
-
-static void release(struct client *client, const struct request *request)
-{
-	struct release_message message = {.type = MESSAGE_RELEASE, .client = client->id};
-	int err = find_lease(client->control, request, &message.address);
-
-	if (err == -ENOTUNIQ)
-		return reply_error(client,
-				   "several leases have this address; name uplink and vlan: "
-				   "ADDRESS%UPLINK.VLAN");
-	if (err)
-		return reply_error(client, "no lease has this address");
-	client->waiting = true;
-	if (message_send(client->control->channel, &message, sizeof(message), NULL, 0, true)) {
-		client->waiting = false;
-		reply_error(client, "skepd is too busy; try again");
-	}
-}
-
-static void answer(struct client *client, const struct request *request)
-{
-	const struct control *control = client->control;
-
-	switch (request->command) {
-	case COMMAND_STATUS:
-		reply(client, report_status(control->config, control->dp, control->state,
-					    control->started_ns));
-		break;
-	case COMMAND_LEASES:
-		reply(client, report_leases(control->config, control->dp));
-		break;
-	case COMMAND_CONTAINERS:
-		reply(client, report_containers(control->config, control->dp));
-		break;
-	case COMMAND_COUNTERS:
-		reply(client, report_counters(control->dp));
-		break;
-	case COMMAND_RELEASE:
-		release(client, request);
-		break;
-	case COMMAND_WATCH:
-		client->watching = true;
-		bufferevent_set_timeouts(client->connection, NULL, NULL);
-		reply(client, json_pack("{ss}", "event", "watching"));
-		break;
-	default:
-		break;
-	}
+	client->awaited = NULL;
+	if (error)
+		client_refuse(client, error);
+	else
+		client_reply(client, json_pack("{ss}", "result", result));
 }
 
 static void on_line(struct client *client, const char *line, size_t len)
@@ -183,9 +78,9 @@ static void on_line(struct client *client, const char *line, size_t len)
 	const char *error;
 
 	if (request_parse(line, len, &request, &error))
-		reply_error(client, error);
+		client_refuse(client, error);
 	else
-		answer(client, &request);
+		request_answer(client, &request);
 }
 
 static void on_read(struct bufferevent *connection, void *data)
@@ -200,20 +95,22 @@ static void on_read(struct bufferevent *connection, void *data)
 		return;
 	}
 	/* One request at a time: the next one when the answer to the last has been read. */
-	if (client->waiting || evbuffer_get_length(bufferevent_get_output(connection)))
+	if (client->awaited || evbuffer_get_length(bufferevent_get_output(connection)))
 		return;
+	if (client->listing)
+		return request_list_on(client);
 	line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
 	if (line)
 		on_line(client, line, len);
 	else if (evbuffer_get_length(input) >= REQUEST_LINE_MAX)
-		drop(client);
+		client_drop(client);
 }
 
 static void on_end(struct bufferevent *connection, short what, void *data)
 {
 	(void)connection;
 	(void)what; /* end of file, an error, or the time-out: all the same */
-	drop(data);
+	client_drop(data);
 }
 
 /* When there is none, the client goes that has been silent longest: clients who say nothing lock
@@ -228,13 +125,13 @@ static size_t free_place(struct control *control)
 
 		if (!client)
 			return i;
-		if (!client->watching && !client->waiting && (!oldest || client->id < oldest->id)) {
+		if (!client->watching && !client->awaited && (!oldest || client->id < oldest->id)) {
 			oldest = client;
 			place = i;
 		}
 	}
 	if (oldest)
-		drop(oldest);
+		client_drop(oldest);
 	return place;
 }
 
@@ -270,28 +167,30 @@ static void on_event_message(struct control *control, const struct event_message
 
 	for (size_t i = 0; object && i < CLIENTS_MAX; i++)
 		if (control->clients[i] && control->clients[i]->watching)
-			reply(control->clients[i], json_incref(object));
+			client_reply(control->clients[i], json_incref(object));
 	json_decref(object);
 }
 
-static const char *result_text(int err)
+static const char *result_text(struct result_message *result)
 {
-	return err == -ENOENT ? "no lease has this address" : strerror(-err);
+	result->text[sizeof(result->text) - 1] = '\0';
+	if (*result->text)
+		return result->text;
+	return result->err == -ENOENT ? "no lease has this address" : strerror(-result->err);
 }
 
-static void on_result_message(struct control *control, const struct result_message *result)
+/* Whoever asked may have gone. */
+static void on_result_message(struct control *control, struct result_message *result)
 {
-	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+	const char *text = result_text(result);
+
+	if (!result->client && control->reload.next)
+		reload_end(control, result->err, text);
+	for (size_t i = 0; result->client && i < CLIENTS_MAX; i++) {
 		struct client *client = control->clients[i];
 
-		if (!client || client->id != result->client)
-			continue;
-		client->waiting = false;
-		if (result->err)
-			reply_error(client, result_text(result->err));
-		else
-			reply(client, json_pack("{ss}", "result", "released"));
-		return;
+		if (client && client->id == result->client && client->awaited)
+			return client_done(client, result->err ? text : NULL);
 	}
 }
 
@@ -303,14 +202,14 @@ union any_message {
 	struct result_message result;
 };
 
-static void on_message(struct control *control, const union any_message *message)
+static void on_message(struct control *control, union any_message *message)
 {
 	switch (message->type) {
 	case MESSAGE_LOG:
 		log_write(message->log.priority, message->log.line);
 		break;
 	case MESSAGE_STATE:
-		control->state = message->state.state;
+		control->state = message->state;
 		break;
 	case MESSAGE_EVENT:
 		on_event_message(control, &message->event);
@@ -318,8 +217,26 @@ static void on_message(struct control *control, const union any_message *message
 	case MESSAGE_RESULT:
 		on_result_message(control, &message->result);
 		break;
+	case MESSAGE_RELOAD:
+		reload_wanted(control);
+		break;
 	default:
 		break;
+	}
+}
+
+/* What clients have been answered and not been sent yet, as far as they take it at once. */
+static void flush_clients(const struct control *control)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct bufferevent *connection =
+			control->clients[i] ? control->clients[i]->connection : NULL;
+		struct evbuffer *output = connection ? bufferevent_get_output(connection) : NULL;
+
+		if (!output || !evbuffer_get_length(output))
+			continue;
+		evbuffer_unfreeze(output, 1); /* the bufferevent's own hold on it */
+		evbuffer_write(output, bufferevent_getfd(connection));
 	}
 }
 
@@ -371,6 +288,7 @@ static _Noreturn void control_run(struct control *control, int listen_fd)
 	if (!control->listener || !channel || event_add(channel, NULL))
 		_exit(1);
 	event_base_dispatch(control->base);
+	flush_clients(control);
 	_exit(0);
 }
 
@@ -412,7 +330,12 @@ static int open_socket(const struct config *config)
 
 int control_start(const struct config *config, const struct datapath *dp, int *ret_channel)
 {
-	struct control control = {.config = config, .dp = dp, .started_ns = monotonic_ns()};
+	struct control control = {
+		.config = config,
+		.dp = dp,
+		.state = {.state = DAEMON_STARTING, .warm = config->warm, .max = config->max},
+		.started_ns = monotonic_ns(),
+	};
 	cleanup_close int listen_fd = open_socket(config);
 	int ends[2], err;
 	pid_t pid;

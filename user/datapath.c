@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs and maps; see datapath.h. Owns every descriptor of the kernel side in this process and
- * the names under bpf_dir. Decides nothing about leases.
+ * Programs, links and pins; see datapath.h. Owns every descriptor of the kernel side in this
+ * process and the names under bpf_dir. What is in the maps is for datapath_maps.c and
+ * datapath_ranges.c.
  */
-#include "datapath.h"
+#include "datapath_private.h"
 
 #include <assert.h>
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/magic.h>
@@ -21,23 +20,6 @@
 #include "clock.h"
 #include "link.h"
 #include "log.h"
-#include "port.skel.h"
-#include "uplink.skel.h"
-
-struct datapath {
-	const struct config *config;
-	struct uplink_bpf *uplinks[SKEP_UPLINKS_MAX];
-	struct skep_uplink table[SKEP_UPLINKS_MAX];
-	struct port_bpf *port;
-	struct ring_buffer *ring;
-	void (*ask)(void *data, const struct skep_ask *ask, size_t size);
-	void *ask_data;
-	unsigned int budget;
-	int n_cpus;
-	int leases, ports, ranges, uplinks_map, counters, containers;
-	__u64 counted[SKEP_VERDICT_MAX];
-	__u64 *per_cpu; /* one counter, as it is passed to and from the kernel */
-};
 
 static const char *const labels[] = {
 #define LABEL(name, label, help) [SKEP_##name] = label,
@@ -93,16 +75,17 @@ int datapath_make_dir(const char *bpf_dir)
 	return 0;
 }
 
-static void size_maps(struct bpf_object *object, unsigned int max)
+/* By number: names in bpffs cannot have the dot that a NIC's name may have. */
+static void link_pin_path(const struct datapath *dp, __u16 uplink, char *buf, size_t size)
 {
-	static const char *const sized[] = {"leases", "ports", "containers"};
+	snprintf(buf, size, "%s/link_%u", dp->config->bpf_dir, uplink);
+}
 
-	for (size_t i = 0; i < ARRAY_SIZE(sized); i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(object, sized[i]);
+static int store_uplink(struct datapath *dp, __u16 uplink)
+{
+	__u32 key = uplink;
 
-		if (map)
-			bpf_map__set_max_entries(map, max);
-	}
+	return bpf_map_update_elem(dp->uplinks_map, &key, &dp->table[uplink], BPF_ANY);
 }
 
 static int load_failed(const char *what, int err)
@@ -129,7 +112,6 @@ static int load_uplink(struct datapath *dp, __u16 ordinal)
 		return load_failed("uplink", -errno);
 	dp->uplinks[ordinal] = skel;
 	skel->rodata->uplink_ordinal = ordinal;
-	size_maps(skel->obj, dp->config->max);
 	err = uplink_bpf__load(skel);
 	return err ? load_failed("uplink", err) : 0;
 }
@@ -142,9 +124,16 @@ static int load_port(struct datapath *dp)
 	dp->port = port_bpf__open_opts(&opts);
 	if (!dp->port)
 		return load_failed("port", -errno);
-	size_maps(dp->port->obj, dp->config->max);
 	err = port_bpf__load(dp->port);
 	return err ? load_failed("port", err) : 0;
+}
+
+static const struct uplink_bpf *first_uplink(const struct datapath *dp)
+{
+	for (size_t i = 0; i < SKEP_UPLINKS_MAX; i++)
+		if (dp->uplinks[i])
+			return dp->uplinks[i];
+	return NULL;
 }
 
 static int load_all(struct datapath *dp)
@@ -153,20 +142,40 @@ static int load_all(struct datapath *dp)
 	int err = 0;
 
 	for (size_t i = 0; !err && i < dp->config->n_uplinks; i++)
-		err = load_uplink(dp, (__u16)i);
+		if (dp->config->uplinks[i].name[0])
+			err = load_uplink(dp, (__u16)i);
 	if (!err)
 		err = load_port(dp);
 	if (err)
 		return err;
-	first = dp->uplinks[0];
+	first = first_uplink(dp);
 	assert(first); /* a configuration has an uplink */
 	dp->leases = bpf_map__fd(first->maps.leases);
 	dp->ranges = bpf_map__fd(first->maps.ranges);
+	dp->settings = bpf_map__fd(first->maps.settings);
 	dp->counters = bpf_map__fd(first->maps.counters);
 	dp->containers = bpf_map__fd(first->maps.containers);
+	dp->templates = bpf_map__fd(first->maps.templates);
+	dp->latency_map = bpf_map__fd(first->maps.latency);
 	dp->ports = bpf_map__fd(dp->port->maps.ports);
 	dp->uplinks_map = bpf_map__fd(dp->port->maps.uplinks);
 	return 0;
+}
+
+/* What an earlier skepd knew of its uplinks; those that are gone from the configuration are let go.
+ */
+static void take_over_uplinks(struct datapath *dp)
+{
+	for (__u32 i = 0; i < SKEP_UPLINKS_MAX; i++) {
+		const char *name = i < dp->config->n_uplinks ? dp->config->uplinks[i].name : "";
+
+		bpf_map_lookup_elem(dp->uplinks_map, &i, &dp->table[i]);
+		if (!name[0] && dp->table[i].name[0])
+			datapath_detach(dp, (__u16)i);
+		memset(dp->table[i].name, 0, sizeof(dp->table[i].name));
+		memcpy(dp->table[i].name, name, strlen(name));
+		store_uplink(dp, (__u16)i);
+	}
 }
 
 int datapath_open(const struct config *config, struct datapath **ret)
@@ -184,14 +193,22 @@ int datapath_open(const struct config *config, struct datapath **ret)
 		dp->per_cpu = calloc((size_t)dp->n_cpus, sizeof(*dp->per_cpu));
 		err = dp->per_cpu ? load_all(dp) : -ENOMEM;
 	}
+	if (!err) {
+		take_over_uplinks(dp);
+		datapath_resume(dp);
+		err = datapath_set_budgets(dp);
+	}
 	if (err) {
 		datapath_close(dp);
 		return err;
 	}
-	for (size_t i = 0; i < config->n_uplinks; i++)
-		memcpy(dp->table[i].name, config->uplinks[i].name, sizeof(dp->table[i].name));
 	*ret = dp;
 	return 0;
+}
+
+void datapath_reconfigure(struct datapath *dp, const struct config *config)
+{
+	dp->config = config;
 }
 
 struct datapath *datapath_close(struct datapath *dp)
@@ -203,33 +220,99 @@ struct datapath *datapath_close(struct datapath *dp)
 		uplink_bpf__destroy(dp->uplinks[i]);
 	port_bpf__destroy(dp->port);
 	free(dp->per_cpu);
+	free(dp->own);
 	free(dp);
 	return NULL;
+}
+
+static int open_pin(const char *bpf_dir, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", bpf_dir, name);
+	return bpf_obj_get(path);
+}
+
+/* A map of another version may be laid out otherwise, and then is none that we can read. */
+static int open_own_pin(const char *bpf_dir, const char *name, size_t key_size, size_t value_size)
+{
+	cleanup_close int fd = open_pin(bpf_dir, name);
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || info.key_size != key_size ||
+	    info.value_size != value_size)
+		return -ENOENT;
+	return move_fd(&fd);
 }
 
 /* What an earlier skepd did to its NICs, from its own table. */
 static void undo_promisc(const char *bpf_dir)
 {
-	char path[512];
-	cleanup_close int map = -EBADF;
 	struct skep_uplink uplink;
+	cleanup_close int map = open_own_pin(bpf_dir, "uplinks", sizeof(__u32), sizeof(uplink));
 
-	snprintf(path, sizeof(path), "%s/uplinks", bpf_dir);
-	map = bpf_obj_get(path);
 	for (__u32 i = 0; map >= 0 && i < SKEP_UPLINKS_MAX; i++)
 		if (!bpf_map_lookup_elem(map, &i, &uplink) && uplink.flags & SKEP_UPLINK_PROMISC)
 			link_set_promisc(uplink.ifindex, false);
 }
 
+static int count_pins(const char *bpf_dir, struct datapath_pinned *ret)
+{
+	cleanup_closedir DIR *dir = opendir(bpf_dir);
+	const struct dirent *entry;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(dir))) {
+		ret->n += entry->d_name[0] != '.';
+		ret->watching |= !strncmp(entry->d_name, "link_", strlen("link_"));
+	}
+	return 0;
+}
+
+static void read_names(const char *bpf_dir, struct datapath_pinned *ret)
+{
+	cleanup_close int uplinks = open_pin(bpf_dir, "uplinks");
+	cleanup_close int templates = open_pin(bpf_dir, "templates");
+	struct skep_template t;
+	struct skep_uplink u;
+
+	for (__u32 i = 0; uplinks >= 0 && i < SKEP_UPLINKS_MAX; i++)
+		if (!bpf_map_lookup_elem(uplinks, &i, &u))
+			memcpy(ret->uplinks[i], u.name, sizeof(u.name));
+	for (__u32 i = 0; templates >= 0 && i < SKEP_TEMPLATES_MAX; i++)
+		if (!bpf_map_lookup_elem(templates, &i, &t))
+			memcpy(ret->templates[i], t.name, sizeof(t.name));
+}
+
+/* Only the version is read before it is known to be ours: it stands first for ever. */
+int datapath_look(const char *bpf_dir, struct datapath_pinned *ret)
+{
+	__u8 value[4096] = {}; /* larger than settings will ever be */
+	const __u32 only = 0;
+	cleanup_close int settings = -EBADF;
+	int err;
+
+	memset(ret, 0, sizeof(*ret));
+	err = count_pins(bpf_dir, ret);
+	if (err || !ret->n)
+		return err;
+	settings = open_pin(bpf_dir, "settings");
+	if (settings >= 0 && !bpf_map_lookup_elem(settings, &only, value))
+		memcpy(&ret->version, value, sizeof(ret->version));
+	if (ret->version == SKEP_MAPS_VERSION)
+		read_names(bpf_dir, ret);
+	return 0;
+}
+
 static unsigned int count_leases(const char *bpf_dir)
 {
-	char path[512];
-	cleanup_close int map = -EBADF;
 	struct skep_addr address, *prev = NULL;
+	cleanup_close int map =
+		open_own_pin(bpf_dir, "leases", sizeof(address), sizeof(struct skep_lease));
 	unsigned int n = 0;
 
-	snprintf(path, sizeof(path), "%s/leases", bpf_dir);
-	map = bpf_obj_get(path);
 	for (; map >= 0 && !bpf_map_get_next_key(map, prev, &address); prev = &address)
 		n++;
 	return n;
@@ -253,19 +336,6 @@ int datapath_unpin(const char *bpf_dir, unsigned int *ret_leases)
 			return -errno;
 	}
 	return n;
-}
-
-/* By number: names in bpffs cannot have the dot that a NIC's name may have. */
-static void link_pin_path(const struct datapath *dp, __u16 uplink, char *buf, size_t size)
-{
-	snprintf(buf, size, "%s/link_%u", dp->config->bpf_dir, uplink);
-}
-
-static int store_uplink(struct datapath *dp, __u16 uplink)
-{
-	__u32 key = uplink;
-
-	return bpf_map_update_elem(dp->uplinks_map, &key, &dp->table[uplink], BPF_ANY);
 }
 
 /* Says whose program is in the way. */
@@ -328,6 +398,27 @@ static int pin_link(struct datapath *dp, __u16 uplink, int fd)
 	return bpf_obj_pin(fd, path) ? -errno : 0;
 }
 
+/*
+ * The link of an earlier skepd on the same NIC in the same mode gets our program: not a frame
+ * passes without one.
+ */
+static bool take_over_link(struct datapath *dp, __u16 uplink, unsigned int ifindex)
+{
+	const struct uplink_config *config = &dp->config->uplinks[uplink];
+	const bool native = dp->table[uplink].flags & SKEP_UPLINK_NATIVE;
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info);
+	char path[512];
+	cleanup_close int fd = -EBADF;
+
+	link_pin_path(dp, uplink, path, sizeof(path));
+	fd = bpf_obj_get(path);
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || info.xdp.ifindex != ifindex ||
+	    (config->xdp == XDP_GENERIC && native) || (config->xdp == XDP_NATIVE && !native))
+		return false;
+	return !bpf_link_update(fd, bpf_program__fd(dp->uplinks[uplink]->progs.uplink), NULL);
+}
+
 static void warn_of_stripped_tags(const struct uplink_config *uplink, unsigned int ifindex)
 {
 	bool tagged = false;
@@ -340,14 +431,16 @@ static void warn_of_stripped_tags(const struct uplink_config *uplink, unsigned i
 			 uplink->name, uplink->name);
 }
 
-int datapath_attach(struct datapath *dp, __u16 uplink, unsigned int ifindex)
+static int attach_anew(struct datapath *dp, __u16 uplink, unsigned int ifindex)
 {
 	const struct uplink_config *config = &dp->config->uplinks[uplink];
 	struct skep_uplink *entry = &dp->table[uplink];
 	bool native = false;
-	cleanup_close int fd = create_best_link(dp, uplink, ifindex, &native);
+	cleanup_close int fd = -EBADF;
 	int err;
 
+	datapath_detach(dp, uplink);
+	fd = create_best_link(dp, uplink, ifindex, &native);
 	if (fd == -EBUSY)
 		return attach_busy(config->name, ifindex);
 	if (fd < 0) {
@@ -366,6 +459,18 @@ int datapath_attach(struct datapath *dp, __u16 uplink, unsigned int ifindex)
 	}
 	entry->ifindex = ifindex;
 	entry->flags = native ? SKEP_UPLINK_NATIVE : 0;
+	return 0;
+}
+
+int datapath_attach(struct datapath *dp, __u16 uplink, unsigned int ifindex)
+{
+	const struct uplink_config *config = &dp->config->uplinks[uplink];
+	struct skep_uplink *entry = &dp->table[uplink];
+	const bool taken_over = take_over_link(dp, uplink, ifindex);
+	int err = taken_over ? 0 : attach_anew(dp, uplink, ifindex);
+
+	if (err)
+		return err;
 	err = link_set_promisc(ifindex, true);
 	if (err < 0)
 		log_warn("%s: cannot be made promiscuous (%s); frames to leased link addresses "
@@ -375,7 +480,9 @@ int datapath_attach(struct datapath *dp, __u16 uplink, unsigned int ifindex)
 		entry->flags |= SKEP_UPLINK_PROMISC;
 	warn_of_stripped_tags(config, ifindex);
 	err = store_uplink(dp, uplink);
-	log_info("%s: watching, %s XDP", config->name, native ? "native" : "generic");
+	log_info("%s: watching, %s XDP%s", config->name,
+		 entry->flags & SKEP_UPLINK_NATIVE ? "native" : "generic",
+		 taken_over ? " (taken over)" : "");
 	return err;
 }
 
@@ -400,175 +507,6 @@ int datapath_uplink(const struct datapath *dp, __u16 uplink, struct skep_uplink 
 	return bpf_map_lookup_elem(dp->uplinks_map, &key, ret);
 }
 
-static int set_range(struct datapath *dp, __u16 uplink, const struct range_config *range,
-		     const struct prefix *prefix, bool excluded)
-{
-	struct skep_range_key key = {
-		.prefixlen = SKEP_RANGE_KEY_BITS + prefix->len,
-		.uplink = uplink,
-		.vlan = range->vlan,
-		.ip.addr = prefix->addr,
-	};
-	struct skep_range value = {
-		.range = (__u16)(range - dp->config->uplinks[uplink].ranges),
-		.excluded = excluded,
-	};
-
-	return bpf_map_update_elem(dp->ranges, &key, &value, BPF_ANY);
-}
-
-static int exclude_address(struct datapath *dp, __u16 uplink, const struct range_config *range,
-			   __be32 addr)
-{
-	struct prefix host = {addr, 32};
-
-	if (!addr || !prefix_contains(&range->prefix, addr))
-		return 0;
-	return set_range(dp, uplink, range, &host, true);
-}
-
-/* The range, what is excluded from it, and what can be no machine's address. */
-static int set_range_and_holes(struct datapath *dp, __u16 uplink, const struct range_config *range)
-{
-	int err = set_range(dp, uplink, range, &range->prefix, false);
-
-	for (size_t i = 0; !err && i < range->n_excludes; i++)
-		err = set_range(dp, uplink, range, &range->excludes[i], true);
-	if (!err)
-		err = exclude_address(dp, uplink, range, dp->config->uplinks[uplink].gateway);
-	if (err || range->prefix.len >= 31) /* RFC 3021: no network or broadcast address */
-		return err;
-	err = exclude_address(dp, uplink, range, range->prefix.addr);
-	return err ? err : exclude_address(dp, uplink, range, prefix_broadcast(&range->prefix));
-}
-
-/* Calls @visit for every range of every uplink, until one fails. */
-static int for_each_range(struct datapath *dp,
-			  int (*visit)(struct datapath *dp, __u16 uplink,
-				       const struct range_config *range, __be32 addr),
-			  __be32 addr)
-{
-	for (size_t u = 0; u < dp->config->n_uplinks; u++) {
-		const struct uplink_config *uplink = &dp->config->uplinks[u];
-
-		for (size_t r = 0; r < uplink->n_ranges; r++) {
-			int err = visit(dp, (__u16)u, &uplink->ranges[r], addr);
-
-			if (err) {
-				log_error("%s:%d: cannot store the range: %s", dp->config->file,
-					  uplink->ranges[r].line, strerror(-err));
-				return err;
-			}
-		}
-	}
-	return 0;
-}
-
-static int set_one(struct datapath *dp, __u16 uplink, const struct range_config *range,
-		   __be32 unused)
-{
-	(void)unused;
-	return set_range_and_holes(dp, uplink, range);
-}
-
-int datapath_set_ranges(struct datapath *dp)
-{
-	return for_each_range(dp, set_one, 0);
-}
-
-int datapath_exclude(struct datapath *dp, __be32 addr)
-{
-	return for_each_range(dp, exclude_address, addr);
-}
-
-bool datapath_is_bindable(const struct datapath *dp, const struct skep_addr *address)
-{
-	struct skep_range_key key = {
-		.prefixlen = SKEP_RANGE_KEY_BITS + 32,
-		.uplink = address->uplink,
-		.vlan = address->vlan,
-		.ip = address->ip,
-	};
-	struct skep_range range;
-
-	return !bpf_map_lookup_elem(dp->ranges, &key, &range) && !range.excluded;
-}
-
-int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
-		   struct skep_lease *ret)
-{
-	return bpf_map_lookup_elem(dp->leases, address, ret);
-}
-
-int datapath_lease_insert(struct datapath *dp, const struct skep_addr *address,
-			  struct skep_lease *lease, __u64 seen_ns)
-{
-	struct skep_port port = {
-		.container = lease->container,
-		.uplink = address->uplink,
-		.vlan = address->vlan,
-	};
-	int err = bpf_map_update_elem(dp->ports, &lease->port, &port, BPF_NOEXIST);
-
-	if (err)
-		return err;
-	lease->bound_ns = monotonic_ns();
-	lease->bind_ns = lease->bound_ns - seen_ns < ~0U ? (__u32)(lease->bound_ns - seen_ns) : ~0U;
-	err = bpf_map_update_elem(dp->leases, address, lease, BPF_NOEXIST);
-	if (err)
-		bpf_map_delete_elem(dp->ports, &lease->port);
-	return err;
-}
-
-__u64 datapath_last_seen_ns(const struct skep_lease *lease)
-{
-	return later(lease->bound_ns, later(lease->last_in_ns, lease->last_out_ns));
-}
-
-void datapath_lease_delete(struct datapath *dp, const struct skep_addr *address, __u32 port)
-{
-	bpf_map_delete_elem(dp->leases, address);
-	bpf_map_delete_elem(dp->ports, &port);
-}
-
-void datapath_set_container(struct datapath *dp, __u32 slot, const struct skep_container *c)
-{
-	bpf_map_update_elem(dp->containers, &slot, c, BPF_ANY);
-}
-
-int datapath_container(const struct datapath *dp, __u32 slot, struct skep_container *ret)
-{
-	return bpf_map_lookup_elem(dp->containers, &slot, ret);
-}
-
-void datapath_count(struct datapath *dp, enum skep_verdict verdict)
-{
-	__u32 slot = verdict;
-
-	/* No program writes these slots, so all of it may stand under the first CPU. */
-	memset(dp->per_cpu, 0, sizeof(__u64) * (size_t)dp->n_cpus);
-	dp->per_cpu[0] = ++dp->counted[verdict];
-	bpf_map_update_elem(dp->counters, &slot, dp->per_cpu, BPF_ANY);
-}
-
-__u64 datapath_counter(const struct datapath *dp, enum skep_verdict verdict)
-{
-	__u32 slot = verdict;
-	__u64 sum = 0;
-
-	if (bpf_map_lookup_elem(dp->counters, &slot, dp->per_cpu))
-		return 0;
-	for (int cpu = 0; cpu < dp->n_cpus; cpu++)
-		sum += dp->per_cpu[cpu];
-	return sum;
-}
-
-void datapath_counters(const struct datapath *dp, __u64 ret[SKEP_VERDICT_MAX])
-{
-	for (unsigned int i = 0; i < SKEP_VERDICT_MAX; i++)
-		ret[i] = datapath_counter(dp, (enum skep_verdict)i);
-}
-
 int datapath_port_program(const struct datapath *dp)
 {
 	return bpf_program__fd(dp->port->progs.port);
@@ -589,7 +527,7 @@ int datapath_on_ask(struct datapath *dp,
 {
 	dp->ask = ask;
 	dp->ask_data = data;
-	dp->ring = ring_buffer__new(bpf_map__fd(dp->uplinks[0]->maps.asks), on_record, dp, NULL);
+	dp->ring = ring_buffer__new(bpf_map__fd(first_uplink(dp)->maps.asks), on_record, dp, NULL);
 	return dp->ring ? 0 : -errno;
 }
 

@@ -20,11 +20,31 @@ const char *verdict_label(unsigned int verdict);
 const char *verdict_help(unsigned int verdict);
 
 /**
+ * struct datapath_pinned - what an earlier skepd left pinned
+ * @n:         pins
+ * @watching:  an uplink program is attached
+ * @version:   of the maps, SKEP_MAPS_VERSION then; 0 when none was written
+ * @uplinks:   names by ordinal, only if the version is ours; "" where there is none
+ * @templates: likewise
+ */
+struct datapath_pinned {
+	unsigned int n;
+	bool watching;
+	__u32 version;
+	char uplinks[SKEP_UPLINKS_MAX][IFNAMSIZ];
+	char templates[SKEP_TEMPLATES_MAX][64];
+};
+
+/** datapath_look() - looks what is pinned under a bpf_dir; 0 or negative errno */
+int datapath_look(const char *bpf_dir, struct datapath_pinned *ret);
+
+/**
  * datapath_open() - loads the programs and pins the maps under config->bpf_dir; attaches nothing
  * yet
  * @ret: freed with datapath_close()
  *
- * Nothing may be pinned there yet. Logs what is wrong. Return: 0 or negative errno.
+ * Maps that are pinned there already are taken over with what is in them; the configuration's
+ * ordinals must be theirs (config_align()). Logs what is wrong. Return: 0 or negative errno.
  */
 int datapath_open(const struct config *config, struct datapath **ret);
 
@@ -44,9 +64,15 @@ int datapath_unpin(const char *bpf_dir, unsigned int *ret_leases);
 /** datapath_make_dir() - bpf_dir, with bpffs mounted if nobody has; logs what is wrong */
 int datapath_make_dir(const char *bpf_dir);
 
+/** datapath_reconfigure() - goes over to a configuration with the same uplinks; nothing is written
+ * yet */
+void datapath_reconfigure(struct datapath *dp, const struct config *config);
+
 /**
  * datapath_attach() - puts the uplink program on the NIC with this ifindex, promiscuous, and pins
- * the link Return: 0; -EBUSY when another XDP program is there; -ENODEV; -EOPNOTSUPP when the mode
+ * the link. One that an earlier skepd attached there is replaced between two frames.
+ *
+ * Return: 0; -EBUSY when another XDP program is there; -ENODEV; -EOPNOTSUPP when the mode
  * asked for is not to be had. Logs which mode it is, or what is wrong.
  */
 int datapath_attach(struct datapath *dp, __u16 uplink, unsigned int ifindex);
@@ -58,12 +84,25 @@ void datapath_detach(struct datapath *dp, __u16 uplink);
 /** datapath_uplink() - the map entry of an uplink; ifindex is 0 while it is not attached */
 int datapath_uplink(const struct datapath *dp, __u16 uplink, struct skep_uplink *ret);
 
-/** datapath_set_ranges() - fills `ranges` from the configuration; logs what is wrong */
+/** datapath_set_ranges() - makes `ranges` what the configuration says; logs what is wrong */
 int datapath_set_ranges(struct datapath *dp);
 
-/** datapath_exclude() - an address of this machine is never bound; harmless when it is in no range
+/** datapath_ranges_fit() - whether there is room for the ranges of a configuration */
+bool datapath_ranges_fit(const struct datapath *dp, const struct config *config);
+
+/** datapath_set_budgets() - writes `settings` from the configuration, and the maps' version */
+int datapath_set_budgets(struct datapath *dp);
+
+/** datapath_set_drain() - whether dark addresses stay dark; the programs know at once */
+int datapath_set_drain(struct datapath *dp, bool on);
+bool datapath_is_draining(const struct datapath *dp);
+
+/** datapath_name_template() - writes an entry of `templates` */
+int datapath_name_template(struct datapath *dp, __u32 template, const char *name);
+
+/** datapath_exclude() - addresses of this machine are never bound; those in no range are harmless
  */
-int datapath_exclude(struct datapath *dp, __be32 addr);
+int datapath_exclude(struct datapath *dp, const __be32 *addrs, size_t n);
 
 /** datapath_is_bindable() - whether an address is in a range and not excluded, as the programs see
  * it */
@@ -74,7 +113,32 @@ int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
 		   struct skep_lease *ret);
 
 /**
- * datapath_lease_insert() - makes the port open and the address leased; on failure neither
+ * datapath_leases() - every lease, each once
+ * @ret_addresses, @ret_leases: arrays; the caller frees both
+ *
+ * Return: how many, or negative errno.
+ */
+int datapath_leases(const struct datapath *dp, struct skep_addr **ret_addresses,
+		    struct skep_lease **ret_leases);
+
+/** datapath_port_open() - lets the frames of a bound container out, to the uplink of its lease; 0,
+ * -EEXIST, -E2BIG */
+int datapath_port_open(struct datapath *dp, const struct skep_addr *address,
+		       const struct skep_lease *lease);
+
+/** datapath_port_close() - nothing gets out any more; harmless when it is closed */
+void datapath_port_close(struct datapath *dp, __u32 port);
+
+/**
+ * datapath_ports() - the ports that are open
+ * @ret: array; the caller frees it
+ *
+ * Return: how many, or negative errno.
+ */
+int datapath_ports(const struct datapath *dp, __u32 **ret);
+
+/**
+ * datapath_lease_insert() - makes the address leased
  * @lease:   its bound_ns and bind_ns are set, in the moment before it is written
  * @seen_ns: when the who-has was seen
  *
@@ -86,12 +150,25 @@ int datapath_lease_insert(struct datapath *dp, const struct skep_addr *address,
 /** datapath_last_seen_ns() - the last sign of life of a lease: its bind, or a frame either way */
 __u64 datapath_last_seen_ns(const struct skep_lease *lease);
 
-/** datapath_lease_delete() - makes the address dark and closes its port; harmless when it is dark
- */
-void datapath_lease_delete(struct datapath *dp, const struct skep_addr *address, __u32 port);
+/** datapath_lease_delete() - makes the address dark; harmless when it is */
+void datapath_lease_delete(struct datapath *dp, const struct skep_addr *address);
 
 void datapath_set_container(struct datapath *dp, __u32 slot, const struct skep_container *c);
 int datapath_container(const struct datapath *dp, __u32 slot, struct skep_container *ret);
+
+/**
+ * datapath_containers() - the whole table, by slot
+ * @ret: array of SKEP_CONTAINERS_MAX; the caller frees it
+ *
+ * Return: one more than the last slot that is not in SKEP_STATE_NONE, or negative errno.
+ */
+int datapath_containers(const struct datapath *dp, struct skep_container **ret);
+
+/** datapath_count_latency() - adds one to the histogram of bind_ns */
+void datapath_count_latency(struct datapath *dp, __u32 bind_ns);
+
+/** datapath_latency() - the histogram: slot N counts binds of 2^N up to 2^(N+1) ns */
+void datapath_latency(const struct datapath *dp, __u64 ret[SKEP_LATENCY_BUCKETS]);
 
 /** datapath_count() - counts a verdict of skepd's own; the programs count theirs themselves */
 void datapath_count(struct datapath *dp, enum skep_verdict verdict);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The allocator's state, shared by its three parts: bind.c (addresses), refill.c (containers) and
- * allocator.c (the event loop that wires them to the world). Nothing outside these files sees it.
+ * The allocator's state, shared by its parts: bind.c (addresses), expire.c (leases that end by
+ * themselves), refill.c (containers), change.c (new settings), adopt.c (what an earlier skepd
+ * left), and allocator.c (the event loop that wires them to the world). Nothing outside these files
+ * sees it.
  */
 #ifndef SKEP_USER_FARM_H
 #define SKEP_USER_FARM_H
 
 #include <event2/event.h>
 
+#include "allocator.h"
 #include "clock.h"
 #include "config.h"
 #include "datapath.h"
@@ -16,13 +19,19 @@
 #include "mac.h"
 #include "message.h"
 #include "pool.h"
+#include "waiting.h"
 
 /**
  * struct warm - what the allocator holds of the container in a slot, beside its state in the pool
- * @exit:    event on @pidfd
- * @netlink: rtnetlink socket inside its network namespace
- * @eth0:    ifindex of its own end
- * @address: of its lease while bound
+ * @exit:      event on @pidfd
+ * @netlink:   rtnetlink socket inside its network namespace
+ * @eth0:      ifindex of its own end
+ * @mac:       of eth0 while bound
+ * @first:     that of its addresses which has the segment and the default route, network byte order
+ * @addresses: of its leases, oldest first; @n_addresses of them, room for @room
+ * @looked_ns: when a look last found a live connection; counts as a sign of life
+ * @look:      verdict that its leases get if the look under way finds it idle; 0 when there is none
+ * @reason:    why it failed
  */
 struct warm {
 	struct farm *farm;
@@ -32,19 +41,63 @@ struct warm {
 	pid_t pid;
 	__u32 port;
 	__u32 eth0;
+	__u8 mac[6];
+	__be32 first;
 	__u64 serial;
 	__u64 since_ns;
-	struct skep_addr address;
+	struct skep_addr *addresses;
+	unsigned int n_addresses, room;
+	__u64 looked_ns;
+	enum skep_verdict look;
+	char reason[sizeof(((struct skep_container *)0)->reason)];
 };
 
-#define RESULTS_MAX 64 /* the control process has no more clients than that */
+#define RESULTS_MAX 65 /* of as many clients as the control process has, and one of a reload */
+#define LOOKS_MAX 256
+#define CANDIDATES_MAX 256
+
+/**
+ * struct candidate - a container that could be evicted
+ * @seen_ns: the last sign of life of any of its leases
+ */
+struct candidate {
+	__u64 serial;
+	__u64 seen_ns;
+	__u32 slot;
+};
+
+/** struct candidates - those idle longest, longest first */
+struct candidates {
+	unsigned int n;
+	struct candidate list[CANDIDATES_MAX];
+};
+
+/**
+ * struct expiry - the walk over all leases, some at a time
+ * @cursor:  slot that comes next
+ * @current: found by the last whole walk
+ * @next:    found by this one, so far
+ * @evicting: looks under way whose containers are to be evicted
+ */
+struct expiry {
+	__u32 cursor;
+	struct candidates current, next;
+	unsigned int evicting;
+};
+
+/** struct looks - containers to be looked at by a keeper, oldest first */
+struct looks {
+	unsigned int first, n;
+	__u32 slots[LOOKS_MAX];
+};
 
 struct farm {
-	const struct config *config;
+	struct config *config; /* ours; a new one takes its place */
 	struct datapath *dp;
 	struct pool *pool;
 	struct keepers *keepers;
 	struct warm *warm;
+	struct waiting *waiting;
 	const __u8 *secret;
 	struct event_base *base;
 	struct event *refill;
@@ -52,15 +105,19 @@ struct farm {
 	int packet;  /* held frames go out here */
 	int control; /* channel to the control process */
 	enum daemon_state state;
+	bool handover;		       /* stopping, but everything stays as it is */
+	unsigned int warm_target, max; /* the configuration's, or what `resize` said since */
+	__u32 slots_end;	       /* no slot from here on has ever been used */
 	__u64 last_serial;
 	__u64 last_lease;
 	__u64 stop_ns; /* when stopping began */
-	int error;     /* of the event loop */
+	enum allocator_result result;
 	bool state_untold;
 	unsigned int n_results;
 	struct result_message results[RESULTS_MAX]; /* that the control process has not got yet */
 	__u64 ring_full; /* first contacts dropped so far, as far as logged */
-	__u32 idle_cursor;
+	struct expiry expiry;
+	struct looks looks;
 	struct log_limit limits[SKEP_VERDICT_MAX];
 };
 
@@ -79,6 +136,10 @@ void farm_tell(struct farm *farm, const void *message, size_t size);
  * 0 */
 void farm_wake_refill(struct farm *farm, __u64 wake_ns);
 
+/** farm_tell_state() - lets the control process know of state, warm, max and templates that are off
+ */
+void farm_tell_state(struct farm *farm);
+
 /** farm_watch_keeper() - listens to a keeper's channel */
 int farm_watch_keeper(struct farm *farm, unsigned int number);
 
@@ -91,8 +152,26 @@ void farm_forget_keeper(struct farm *farm, unsigned int number);
  * done already */
 void bind_ask(struct farm *farm, const struct skep_ask *ask, size_t size);
 
-/** bind_release() - makes the address of a bound container dark and gives the container up */
-void bind_release(struct farm *farm, __u32 slot, enum skep_verdict why);
+/** bind_waiting() - lets first contacts that wait have the idle containers of a template */
+void bind_waiting(struct farm *farm, __u32 template);
+
+/** bind_group() - the pool's group for an address, or of none: POOL_NO_GROUP */
+__u32 bind_group(const struct config *config, const struct skep_addr *address);
+#define POOL_NO_GROUP (~0U)
+
+/** bind_note_address() - remembers that a container has the address; 0 or -ENOMEM */
+int bind_note_address(struct warm *warm, const struct skep_addr *address);
+
+/** bind_release() - makes an address of a bound container dark; with its last address the container
+ * is given up */
+void bind_release(struct farm *farm, __u32 slot, struct skep_addr address, enum skep_verdict why);
+
+/** bind_move_segment() - gives segment and default route to another address, when the one that has
+ * them is not leased any more */
+void bind_move_segment(struct farm *farm, __u32 slot);
+
+/** bind_release_slot() - the same for all addresses of a bound container */
+void bind_release_slot(struct farm *farm, __u32 slot, enum skep_verdict why);
 
 /** bind_release_address() - the same by address; 0 or -ENOENT */
 int bind_release_address(struct farm *farm, const struct skep_addr *address, enum skep_verdict why);
@@ -101,8 +180,20 @@ int bind_release_address(struct farm *farm, const struct skep_addr *address, enu
  * it is 0 */
 void bind_release_all(struct farm *farm, __be32 addr, enum skep_verdict why);
 
-/** bind_release_idle() - looks at some of the bound containers, others next time */
-void bind_release_idle(struct farm *farm);
+/** bind_release_uncovered() - releases leases of addresses that may not be bound any more */
+void bind_release_uncovered(struct farm *farm);
+
+/* expire.c */
+
+/** expire_some() - looks at some of the leases, others next time, and releases those whose time is
+ * over */
+void expire_some(struct farm *farm);
+
+/** expire_evict() - has containers released early until @n more are on their way to be idle */
+void expire_evict(struct farm *farm, unsigned int n);
+
+/** expire_looked() - a keeper has looked at a bound container; @busy: it has a live connection */
+void expire_looked(struct farm *farm, __u32 slot, bool busy);
 
 /* refill.c */
 
@@ -120,5 +211,50 @@ void refill_died(struct farm *farm, __u32 slot);
 
 /** refill_forget() - lets go of what is held of a slot's container */
 void refill_forget(struct farm *farm, __u32 slot);
+
+/** refill_look() - has a keeper look for live connections in a bound container; false when too many
+ * looks wait */
+bool refill_look(struct farm *farm, __u32 slot);
+
+/** refill_hold() - takes what is needed to work with a running container; @fds become ours */
+int refill_hold(struct farm *farm, const struct done_message *done, const int fds[DONE_FDS]);
+
+/** refill_failed() - says that a container was quarantined, and what became of its template */
+void refill_failed(struct farm *farm, __u32 slot, const struct pool_failure *failure,
+		   const char *what, const char *reason);
+
+/** refill_trim() - gives up idle containers that there should not be any more */
+void refill_trim(struct farm *farm);
+
+/* change.c */
+
+/** change_targets() - gives the pool its targets: @warm idle containers a template, @max in all */
+void change_targets(struct farm *farm, unsigned int warm, unsigned int max);
+
+/**
+ * change_config() - goes over to the configuration whose text is in @fd
+ * @ret: RESULT_TEXT_LEN bytes; on failure why not
+ *
+ * Return: 0, or negative errno, and then nothing has changed.
+ */
+int change_config(struct farm *farm, int fd, char *ret);
+
+/** change_names() - writes the names of the templates where the next skepd finds them; those that
+ * are gone with their last container are forgotten then */
+void change_names(struct farm *farm);
+
+/** change_groups() - tells the pool who may share addresses with whom; 0 or -ENOMEM */
+int change_groups(struct farm *farm);
+
+/* adopt.c */
+
+/**
+ * adopt() - takes over the containers and leases that an earlier skepd left, as the maps tell
+ * @leftovers: slots that the container driver found something in
+ *
+ * What cannot be taken over is released and waits to be recycled.
+ * Return: 0 or negative errno.
+ */
+int adopt(struct farm *farm, const __u32 *leftovers, size_t n_leftovers);
 
 #endif

@@ -125,6 +125,13 @@ int files_write(const char *path, const void *data, size_t size, mode_t mode)
 	return (size_t)n == size ? 0 : -ENOSPC;
 }
 
+int files_set(const char *path, const char *value)
+{
+	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 || write(fd, value, strlen(value)) < 0 ? -errno : 0;
+}
+
 ssize_t files_read(const char *path, void *data, size_t size)
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -15,6 +15,9 @@ int files_remove_tree(const char *path);
 /** files_write() - makes or replaces a small file; 0 or negative errno */
 int files_write(const char *path, const void *data, size_t size, mode_t mode);
 
+/** files_set() - writes to a file that exists, of the kernel's kind; 0 or negative errno */
+int files_set(const char *path, const char *value);
+
 /** files_read() - reads at most @size bytes. Return: how many, or negative errno. */
 ssize_t files_read(const char *path, void *data, size_t size);
 

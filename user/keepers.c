@@ -3,6 +3,7 @@
  * has to do. */
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,8 +22,10 @@ struct helper {
 	pid_t pid;
 	int channel;
 	unsigned int n_jobs;
+	unsigned int n_nursed;
 	__u64 progress_ns; /* when it last got its first job, or finished one */
 	struct job_message jobs[JOBS_MAX];
+	struct job_message nursed[KEEPER_NURSERY];
 };
 
 struct keepers {
@@ -81,6 +84,7 @@ static int spawn(struct keepers *keepers, unsigned int number)
 	close(ends[1]);
 	helper->channel = ends[0];
 	helper->n_jobs = 0;
+	helper->n_nursed = 0;
 	return 0;
 }
 
@@ -159,6 +163,14 @@ int keepers_ready(const struct keepers *keepers)
 	return best;
 }
 
+bool keepers_are_idle(const struct keepers *keepers)
+{
+	for (unsigned int i = 0; i < keepers->n; i++)
+		if (keepers->helpers[i].channel >= 0 && keepers->helpers[i].n_jobs)
+			return false;
+	return true;
+}
+
 void keepers_send(struct keepers *keepers, unsigned int number, const struct job_message *job)
 {
 	struct helper *helper = &keepers->helpers[number];
@@ -180,37 +192,93 @@ void keepers_end_stuck(struct keepers *keepers, __u64 now_ns)
 	}
 }
 
-static void forget_job(struct helper *helper, __u32 slot)
+int keepers_configure(struct keepers *keepers, int fd, const struct config *config)
 {
-	for (unsigned int i = 0; i < helper->n_jobs; i++)
-		if (helper->jobs[i].slot == slot) {
-			helper->jobs[i] = helper->jobs[--helper->n_jobs];
-			return;
+	const struct config_message message = {.type = MESSAGE_CONFIG};
+
+	keepers->context.config = config;
+	for (unsigned int i = 0; i < keepers->n; i++) {
+		const struct helper *h = &keepers->helpers[i];
+
+		if (h->channel >= 0 &&
+		    message_send(h->channel, &message, sizeof(message), &fd, 1, true))
+			kill(h->pid, SIGKILL);
+	}
+	return 0;
+}
+
+/* Takes the job of a slot out of a list; false when it is not there. */
+static bool take_job(struct job_message *jobs, unsigned int *n, __u32 op, __u32 slot,
+		     struct job_message *ret)
+{
+	for (unsigned int i = 0; i < *n; i++)
+		if (jobs[i].op == op && jobs[i].slot == slot) {
+			*ret = jobs[i];
+			jobs[i] = jobs[--*n];
+			return true;
 		}
+	return false;
+}
+
+/*
+ * Done, or in the nursery from now on: then it is no work in hand, but can be lost all the same.
+ * False for the end of a start that was taken back.
+ */
+static bool account(struct helper *helper, const struct done_message *done)
+{
+	struct job_message job;
+
+	if (!take_job(helper->jobs, &helper->n_jobs, done->op, done->slot, &job))
+		return take_job(helper->nursed, &helper->n_nursed, done->op, done->slot, &job);
+	if (done->err == -EINPROGRESS && helper->n_nursed < KEEPER_NURSERY)
+		helper->nursed[helper->n_nursed++] = job;
+	return true;
 }
 
 int keepers_receive(struct keepers *keepers, unsigned int number, struct done_message *ret,
 		    int ret_fds[DONE_FDS])
 {
 	struct helper *helper = &keepers->helpers[number];
-	ssize_t n = message_receive(helper->channel, ret, sizeof(*ret), ret_fds, DONE_FDS, true);
 
-	if (n == -EAGAIN)
-		return 0;
-	if (n != sizeof(*ret))
-		return -EPIPE;
-	forget_job(helper, ret->slot);
-	helper->progress_ns = monotonic_ns();
-	return 1;
+	for (;;) {
+		ssize_t n = message_receive(helper->channel, ret, sizeof(*ret), ret_fds, DONE_FDS,
+					    true);
+
+		if (n == -EAGAIN)
+			return 0;
+		if (n != sizeof(*ret))
+			return -EPIPE;
+		helper->progress_ns = monotonic_ns();
+		if (account(helper, ret))
+			return 1;
+		for (size_t i = 0; i < DONE_FDS; i++)
+			close_fd(ret_fds[i]);
+	}
+}
+
+int keepers_take_back(struct keepers *keepers, struct job_message *ret)
+{
+	for (unsigned int i = 0; i < keepers->n; i++) {
+		struct helper *helper = &keepers->helpers[i];
+
+		if (helper->n_nursed) {
+			*ret = helper->nursed[--helper->n_nursed];
+			return 0;
+		}
+	}
+	return -ENOENT;
 }
 
 int keepers_lost_job(struct keepers *keepers, unsigned int number, struct job_message *ret)
 {
 	struct helper *helper = &keepers->helpers[number];
 
-	if (!helper->n_jobs)
+	if (helper->n_jobs)
+		*ret = helper->jobs[--helper->n_jobs];
+	else if (helper->n_nursed)
+		*ret = helper->nursed[--helper->n_nursed];
+	else
 		return -ENOENT;
-	*ret = helper->jobs[--helper->n_jobs];
 	return 0;
 }
 

@@ -81,6 +81,9 @@ ssize_t message_receive(int fd, void *message, size_t size, int *fds, size_t n_f
 	do
 		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | (nonblock ? MSG_DONTWAIT : 0));
 	while (n < 0 && errno == EINTR);
+	/* Short of memory is no end: the message is still there, and the other side too. */
+	if (n < 0 && nonblock && (errno == ENOMEM || errno == ENOBUFS))
+		return -EAGAIN;
 	if (n < 0)
 		return -errno;
 	take_fds(&msg, fds, n_fds);

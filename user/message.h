@@ -20,22 +20,33 @@ enum message_type {
 	MESSAGE_LOG,	 /* allocator -> control */
 	MESSAGE_STATE,	 /* allocator -> control */
 	MESSAGE_EVENT,	 /* allocator -> control */
-	MESSAGE_RELEASE, /* control -> allocator */
+	MESSAGE_COMMAND, /* control -> allocator */
 	MESSAGE_RESULT,	 /* allocator -> control */
+	MESSAGE_CONFIG,	 /* control -> allocator -> keepers */
+	MESSAGE_RELOAD,	 /* allocator -> control: SIGHUP came */
 };
 
-/** struct job_message - @op: enum pool_op */
+/*
+ * What a keeper does. A look is at a bound container, which stays what it is: has it a live TCP
+ * connection?
+ */
+enum job_op { JOB_START, JOB_RECYCLE, JOB_LOOK };
+
+/** struct job_message - @op: enum job_op; @pid: of init, for a look */
 struct job_message {
 	enum message_type type;
 	__u32 op;
 	__u32 slot;
 	__u32 template;
 	__u64 serial;
+	pid_t pid;
 };
 
 /**
  * struct done_message - a job is done; a start that went well brings two descriptors
- * @err:     0 or negative errno, with @reason
+ * @err:     0; -EINPROGRESS when a started container does not listen yet: the keeper watches it,
+ * takes other jobs meanwhile, and sends another message of the same job later; -EBUSY when a look
+ *           found a live TCP connection; another negative errno, with @reason
  * @pid:     of init
  * @port:    ifindex of the port
  * @eth0:    ifindex of the container's own end
@@ -61,11 +72,24 @@ struct log_message {
 	char line[LOG_LINE_MAX];
 };
 
-enum daemon_state { DAEMON_STARTING, DAEMON_RUNNING, DAEMON_STOPPING };
+enum daemon_state { DAEMON_STARTING, DAEMON_RUNNING, DAEMON_DRAINING, DAEMON_STOPPING };
 
+/**
+ * struct state_message - how skepd is
+ * @warm, @max: what the pool aims at now
+ * @off:        bit N: the template with ordinal N is switched off after failures in a row
+ */
 struct state_message {
 	enum message_type type;
 	enum daemon_state state;
+	unsigned int warm;
+	unsigned int max;
+	__u64 off;
+};
+
+/** struct reload_message - the configuration file is to be read again */
+struct reload_message {
+	enum message_type type;
 };
 
 /**
@@ -87,16 +111,41 @@ struct event_message {
 	__u64 at_ns;
 };
 
-struct release_message {
-	enum message_type type;
-	__u32 client;
-	struct skep_addr address;
+enum daemon_command {
+	DAEMON_RELEASE,	 /* @address */
+	DAEMON_RESIZE,	 /* @warm, @max */
+	DAEMON_DRAIN,	 /* @on */
+	DAEMON_HANDOVER, /* go, and leave everything for the next skepd */
 };
 
+/** struct command_message - @client: 0 when nobody waits for the result */
+struct command_message {
+	enum message_type type;
+	enum daemon_command command;
+	__u32 client;
+	struct skep_addr address;
+	unsigned int warm;
+	unsigned int max;
+	bool on;
+};
+
+/**
+ * struct config_message - a new configuration, checked; its text comes as a descriptor (memfd)
+ * @client: who waits for the result, 0 for nobody (SIGHUP)
+ */
+struct config_message {
+	enum message_type type;
+	__u32 client;
+};
+
+#define RESULT_TEXT_LEN 256
+
+/** struct result_message - @err: 0 or negative errno; @text: for the client, empty for the usual */
 struct result_message {
 	enum message_type type;
 	__u32 client;
 	int err;
+	char text[RESULT_TEXT_LEN];
 };
 
 /** message_pair() - two ends of a channel, close-on-exec; 0 or negative errno */

@@ -33,7 +33,33 @@ struct plumbing {
  */
 int plumb_bind(int nl, const struct plumbing *plumbing);
 
+/**
+ * plumb_add() - one more address for a container that has one; link address and route stay
+ *
+ * With a @prefixlen of 32 it is no secondary address, which would go when the first one does.
+ * Return: 0 or negative errno.
+ */
+int plumb_add(int nl, const struct plumbing *plumbing);
+
+/**
+ * plumb_move() - gives segment and default route to another of a container's addresses
+ * @from: the one that had them; it goes. Network byte order.
+ * @to:   one that was added; goes on working meanwhile
+ *
+ * Return: 0 or negative errno.
+ */
+int plumb_move(int nl, __be32 from, const struct plumbing *to);
+
 /** plumb_unbind() - takes address and routes away; 0 also when they were not there */
 int plumb_unbind(int nl, const struct plumbing *plumbing);
+
+/**
+ * plumb_addresses() - the addresses that an interface has
+ * @ifindex: of eth0 inside
+ * @ret:     array; the caller frees it. Only addr and prefixlen are set.
+ *
+ * Return: how many, or negative errno.
+ */
+int plumb_addresses(int nl, unsigned int ifindex, struct plumbing **ret);
 
 #endif

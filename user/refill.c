@@ -12,7 +12,7 @@
 static void send_job(struct farm *farm, int keeper, const struct pool_job *next)
 {
 	struct job_message job = {.type = MESSAGE_JOB,
-				  .op = next->op,
+				  .op = next->op == POOL_START ? JOB_START : JOB_RECYCLE,
 				  .slot = next->slot,
 				  .template = next->template};
 	struct warm *warm = &farm->warm[next->slot];
@@ -20,20 +20,63 @@ static void send_job(struct farm *farm, int keeper, const struct pool_job *next)
 	if (next->op == POOL_START) {
 		warm->serial = ++farm->last_serial;
 		warm->since_ns = monotonic_ns();
+		warm->looked_ns = 0;
+		if (next->slot >= farm->slots_end)
+			farm->slots_end = next->slot + 1;
 	}
+	if (next->op == POOL_RECYCLE)
+		refill_forget(farm, next->slot); /* our socket inside would hold its network */
+	warm->reason[0] = '\0';
 	job.serial = warm->serial;
 	farm_show(farm, next->slot);
 	keepers_send(farm->keepers, (unsigned int)keeper, &job);
 }
 
+bool refill_look(struct farm *farm, __u32 slot)
+{
+	struct looks *looks = &farm->looks;
+
+	if (looks->n == LOOKS_MAX)
+		return false;
+	looks->slots[(looks->first + looks->n++) % LOOKS_MAX] = slot;
+	farm_wake_refill(farm, 0);
+	return true;
+}
+
+static void send_look(struct farm *farm, int keeper)
+{
+	struct looks *looks = &farm->looks;
+	const __u32 slot = looks->slots[looks->first];
+	struct job_message job = {.type = MESSAGE_JOB,
+				  .op = JOB_LOOK,
+				  .slot = slot,
+				  .serial = farm->warm[slot].serial,
+				  .pid = farm->warm[slot].pid};
+
+	looks->first = (looks->first + 1) % LOOKS_MAX;
+	looks->n--;
+	if (pool_state(farm->pool, slot) == SKEP_STATE_BOUND)
+		keepers_send(farm->keepers, (unsigned int)keeper, &job);
+	else
+		expire_looked(farm, slot, false);
+}
+
+/* Looks are short, and somebody may wait for the container that is evicted then. */
 void refill(struct farm *farm)
 {
 	__u64 now_ns = monotonic_ns(), wake_ns;
 	int keeper;
 
 	while ((keeper = keepers_ready(farm->keepers)) >= 0) {
-		struct pool_job next = pool_next(farm->pool, now_ns);
+		struct pool_job next;
 
+		if (farm->looks.n) {
+			send_look(farm, keeper);
+			continue;
+		}
+		if (farm->handover)
+			return;
+		next = pool_next(farm->pool, now_ns);
 		if (next.op == POOL_NOTHING)
 			break;
 		send_job(farm, keeper, &next);
@@ -41,6 +84,18 @@ void refill(struct farm *farm)
 	wake_ns = pool_wake_ns(farm->pool, now_ns);
 	if (wake_ns > now_ns) /* else a keeper's news will bring us back */
 		farm_wake_refill(farm, wake_ns);
+}
+
+void refill_trim(struct farm *farm)
+{
+	__u32 slot;
+
+	while ((slot = pool_surplus(farm->pool)) != POOL_NO_SLOT) {
+		pool_give_up(farm->pool, slot);
+		farm->warm[slot].since_ns = monotonic_ns();
+		farm_show(farm, slot);
+		farm_wake_refill(farm, 0);
+	}
 }
 
 static void on_exit_event(evutil_socket_t fd, short what, void *data)
@@ -52,7 +107,7 @@ static void on_exit_event(evutil_socket_t fd, short what, void *data)
 	refill_died(warm->farm, (__u32)(warm - warm->farm->warm));
 }
 
-static int hold(struct farm *farm, const struct done_message *done, const int fds[DONE_FDS])
+int refill_hold(struct farm *farm, const struct done_message *done, const int fds[DONE_FDS])
 {
 	struct warm *warm = &farm->warm[done->slot];
 
@@ -81,24 +136,69 @@ void refill_forget(struct farm *farm, __u32 slot)
 	warm->pid = 0;
 	warm->port = 0;
 	warm->eth0 = 0;
+	warm->n_addresses = 0;
+}
+
+/* Cut off where the map's field ends. */
+static void note_reason(struct warm *warm, const char *what, const char *reason)
+{
+	char whole[CONTAINER_REASON_LEN + 32];
+
+	snprintf(whole, sizeof(whole), "%s: %s", what, reason);
+	whole[sizeof(warm->reason) - 1] = '\0';
+	strcpy(warm->reason, whole);
+}
+
+static void log_failure(struct farm *farm, __u32 slot, const struct pool_failure *failure,
+			const char *what, const char *reason)
+{
+	const char *template = farm->config->templates[pool_template(farm->pool, slot)].name;
+	char name[CONTAINER_NAME_LEN];
+
+	container_name(slot, name);
+	if (failure->off)
+		log_error(
+			"template \"%s\": container %s %s: %s; that was the %dth failure in a row: "
+			"the template is switched off until it is corrected and 'skepctl reload' "
+			"is run",
+			template, name, what, reason, POOL_FAILURES_MAX);
+	else
+		log_error("template \"%s\": container %s %s: %s; trying again in %llu s", template,
+			  name, what, reason, failure->pause_ns / NS_PER_SEC);
+}
+
+void refill_failed(struct farm *farm, __u32 slot, const struct pool_failure *failure,
+		   const char *what, const char *reason)
+{
+	struct warm *warm = &farm->warm[slot];
+
+	note_reason(warm, what, reason);
+	warm->since_ns = monotonic_ns();
+	if (farm->state != DAEMON_STOPPING)
+		log_failure(farm, slot, failure, what, reason);
+	if (failure->off) {
+		farm_count(farm, SKEP_TEMPLATE_OFF, NULL);
+		farm_tell_state(farm);
+	}
+	farm_show(farm, slot);
+	if (failure->released != POOL_NO_SLOT)
+		farm_show(farm, failure->released);
 }
 
 static void start_failed(struct farm *farm, __u32 slot, const char *reason)
 {
-	const struct template_config *t = &farm->config->templates[pool_template(farm->pool, slot)];
-	char name[CONTAINER_NAME_LEN];
-	__u64 pause_ns = pool_start_failed(farm->pool, slot, monotonic_ns());
+	const struct pool_failure failure = pool_start_failed(farm->pool, slot, monotonic_ns());
 
 	farm_count(farm, SKEP_START_FAILED, NULL);
-	if (farm->state != DAEMON_STOPPING)
-		log_error("template \"%s\": container %s did not start: %s; trying again in %llu s",
-			  t->name, container_name(slot, name), reason, pause_ns / NS_PER_SEC);
+	refill_failed(farm, slot, &failure, "did not start", reason);
+	if (farm->state == DAEMON_STOPPING)
+		pool_give_up(farm->pool, slot);
 }
 
 static void started(struct farm *farm, const struct done_message *done, const int fds[DONE_FDS])
 {
 	struct warm *warm = &farm->warm[done->slot];
-	int err = done->err ? done->err : hold(farm, done, fds);
+	int err = done->err ? done->err : refill_hold(farm, done, fds);
 
 	warm->since_ns = monotonic_ns();
 	if (err) {
@@ -110,18 +210,21 @@ static void started(struct farm *farm, const struct done_message *done, const in
 	farm_count(farm, SKEP_CONTAINER_STARTED, NULL);
 	if (farm->state == DAEMON_STOPPING)
 		pool_give_up(farm->pool, done->slot);
+	else
+		bind_waiting(farm, pool_template(farm->pool, done->slot));
+	refill_trim(farm); /* the target may have fallen meanwhile */
 }
 
 static void recycled(struct farm *farm, const struct done_message *done)
 {
 	char name[CONTAINER_NAME_LEN];
 
-	refill_forget(farm, done->slot);
 	farm->warm[done->slot].since_ns = monotonic_ns();
 	if (done->err) {
 		farm_count(farm, SKEP_RECYCLE_FAILED, NULL);
 		log_error("container %s could not be removed: %s; trying again",
 			  container_name(done->slot, name), done->reason);
+		note_reason(&farm->warm[done->slot], "could not be removed", done->reason);
 		pool_recycle_failed(farm->pool, done->slot, monotonic_ns());
 		return;
 	}
@@ -132,10 +235,15 @@ static void recycled(struct farm *farm, const struct done_message *done)
 static void lost(struct farm *farm, const struct job_message *job)
 {
 	farm->warm[job->slot].since_ns = monotonic_ns();
-	if (job->op == POOL_START)
-		start_failed(farm, job->slot, "its keeper died");
-	else
+	switch (job->op) {
+	case JOB_START: /* which is not its template's fault */
+		pool_give_up(farm->pool, job->slot);
+		break;
+	case JOB_LOOK:
+		return expire_looked(farm, job->slot, true);
+	default:
 		pool_recycle_failed(farm->pool, job->slot, monotonic_ns());
+	}
 	farm_show(farm, job->slot);
 }
 
@@ -160,6 +268,24 @@ void refill_revive(struct farm *farm, unsigned int number)
 		err = farm_watch_keeper(farm, number);
 	if (err)
 		farm_count(farm, SKEP_KEEPER_FAILED, strerror(-err));
+	else
+		farm_wake_refill(farm, 0); /* there may have been nobody to take a job */
+}
+
+static void on_done(struct farm *farm, const struct done_message *done, const int fds[DONE_FDS])
+{
+	switch (done->op) {
+	case JOB_LOOK:
+		return expire_looked(farm, done->slot, done->err != 0);
+	case JOB_START:
+		if (done->err == -EINPROGRESS) /* its services do not listen yet */
+			return;
+		started(farm, done, fds);
+		break;
+	default:
+		recycled(farm, done);
+	}
+	farm_show(farm, done->slot);
 }
 
 void refill_keeper_news(struct farm *farm, unsigned int number)
@@ -170,27 +296,18 @@ void refill_keeper_news(struct farm *farm, unsigned int number)
 
 	if (!got)
 		return;
-	if (got < 0) {
+	if (got < 0)
 		replace_keeper(farm, number);
-	} else {
-		if (done.op == POOL_START)
-			started(farm, &done, fds);
-		else
-			recycled(farm, &done);
-		farm_show(farm, done.slot);
-	}
+	else
+		on_done(farm, &done, fds);
 	refill(farm);
 }
 
 static void died_idle(struct farm *farm, __u32 slot)
 {
-	const char *template = farm->config->templates[pool_template(farm->pool, slot)].name;
-	char name[CONTAINER_NAME_LEN];
-	__u64 pause_ns = pool_died(farm->pool, slot, monotonic_ns());
+	const struct pool_failure failure = pool_died(farm->pool, slot, monotonic_ns());
 
-	log_warn("template \"%s\": container %s ended by itself while idle; replacing it in %llu s",
-		 template, container_name(slot, name), pause_ns / NS_PER_SEC);
-	farm_show(farm, slot);
+	refill_failed(farm, slot, &failure, "failed", "it ended by itself while idle");
 	farm_wake_refill(farm, 0);
 }
 
@@ -201,7 +318,7 @@ static void died_bound(struct farm *farm, __u32 slot)
 
 	log_warn("template \"%s\": container %s ended by itself while bound", template,
 		 container_name(slot, name));
-	bind_release(farm, slot, SKEP_RELEASED_DIED);
+	bind_release_slot(farm, slot, SKEP_RELEASED_DIED);
 }
 
 void refill_died(struct farm *farm, __u32 slot)

@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "clock.h"
+#include "histogram.h"
 
 static const char *const state_names[] = {
 	[SKEP_STATE_NONE] = "none",	      [SKEP_STATE_STARTING] = "starting",
@@ -18,6 +19,7 @@ static const char *const state_names[] = {
 static const char *const daemon_state_names[] = {
 	[DAEMON_STARTING] = "starting",
 	[DAEMON_RUNNING] = "running",
+	[DAEMON_DRAINING] = "draining",
 	[DAEMON_STOPPING] = "stopping",
 };
 
@@ -63,23 +65,101 @@ static const char *uplink_name(const struct config *config, __u16 ordinal)
 	return ordinal < config->n_uplinks ? config->uplinks[ordinal].name : "?";
 }
 
-static void count_states(const struct config *config, const struct datapath *dp,
-			 json_int_t counts[SKEP_STATE_MAX])
-{
-	struct skep_container c;
+/* What is in the table of containers: by template, in all, and how many addresses they have. */
+struct census {
+	json_int_t by_template[SKEP_TEMPLATES_MAX][SKEP_STATE_MAX];
+	json_int_t all[SKEP_STATE_MAX];
+	json_int_t leases;
+};
 
-	for (__u32 slot = 0; slot < config->max; slot++)
-		if (!datapath_container(dp, slot, &c) && c.state < SKEP_STATE_MAX)
-			counts[c.state]++;
+static void take_census(const struct datapath *dp, struct census *census)
+{
+	cleanup_free struct skep_container *containers = NULL;
+	int n = datapath_containers(dp, &containers);
+
+	for (int i = 0; i < n; i++) {
+		const struct skep_container *c = &containers[i];
+
+		if (c->state >= SKEP_STATE_MAX)
+			continue;
+		census->all[c->state]++;
+		if (c->template <SKEP_TEMPLATES_MAX)
+			census->by_template[c->template][c->state]++;
+		if (c->state == SKEP_STATE_BOUND)
+			census->leases += c->leases;
+	}
 }
 
-static json_t *pool_status(const struct config *config, const json_int_t counts[SKEP_STATE_MAX])
+static json_t *states_status(const json_int_t counts[SKEP_STATE_MAX])
 {
-	return json_pack("{sI sI sI sI sI sI sI}", "idle", counts[SKEP_STATE_IDLE], "bound",
+	return json_pack("{sI sI sI sI sI}", "idle", counts[SKEP_STATE_IDLE], "bound",
 			 counts[SKEP_STATE_BOUND], "starting", counts[SKEP_STATE_STARTING],
 			 "recycling", counts[SKEP_STATE_RECYCLING], "failed",
-			 counts[SKEP_STATE_FAILED], "warm", (json_int_t)config->warm, "max",
-			 (json_int_t)config->max);
+			 counts[SKEP_STATE_FAILED]);
+}
+
+static json_t *pool_status(const struct state_message *state, const struct census *census)
+{
+	json_t *pool = states_status(census->all);
+
+	json_object_set_new(pool, "warm", json_integer(state->warm));
+	json_object_set_new(pool, "max", json_integer(state->max));
+	return pool;
+}
+
+static const char *template_word(const struct config *config, const struct state_message *state,
+				 size_t template)
+{
+	if (config->templates[template].gone)
+		return "gone";
+	if (!config_template_used(config, template))
+		return "unused";
+	return (state->off >> template & 1) ? "off" : "on";
+}
+
+static bool has_containers(const json_int_t counts[SKEP_STATE_MAX])
+{
+	for (int i = SKEP_STATE_NONE + 1; i < SKEP_STATE_MAX; i++)
+		if (counts[i])
+			return true;
+	return false;
+}
+
+static json_t *templates_status(const struct config *config, const struct state_message *state,
+				const struct census *census)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < config->n_templates && i < SKEP_TEMPLATES_MAX; i++) {
+		json_t *row;
+
+		if (config->templates[i].gone && !has_containers(census->by_template[i]))
+			continue;
+		row = json_pack("{ss ss}", "name", config->templates[i].name, "state",
+				template_word(config, state, i));
+		json_object_update_new(row, states_status(census->by_template[i]));
+		json_array_append_new(array, row);
+	}
+	return array;
+}
+
+/* First contacts that got no address, by the reason. */
+static json_t *refused_status(const struct datapath *dp)
+{
+	static const enum skep_verdict verdicts[] = {
+		SKEP_DROP_BUDGET,	 SKEP_DROP_BUDGET_REQUESTER, SKEP_PASS_DRAIN,
+		SKEP_DROP_ASK_RING_FULL, SKEP_DROP_ASK_TOO_LONG,     SKEP_NO_BIND_POOL_EMPTY,
+		SKEP_NO_BIND_STOPPING,	 SKEP_NO_BIND_NO_RANGE,	     SKEP_NO_BIND_WRONG_MAC,
+		SKEP_NO_BIND_BAD_RECORD, SKEP_NO_BIND_PLUMB,	     SKEP_NO_BIND_MAP,
+	};
+	__u64 values[SKEP_VERDICT_MAX] = {};
+	json_t *object = json_object();
+
+	datapath_counters(dp, values);
+	for (size_t i = 0; i < ARRAY_SIZE(verdicts); i++)
+		json_object_set_new(object, verdict_label(verdicts[i]),
+				    json_integer((json_int_t)values[verdicts[i]]));
+	return object;
 }
 
 static const char *xdp_word(const struct skep_uplink *uplink)
@@ -98,6 +178,8 @@ static json_t *uplinks_status(const struct config *config, const struct datapath
 		union skep_ipv4 gateway = {.addr = u->gateway};
 		struct skep_uplink entry = {};
 
+		if (!*u->name)
+			continue;
 		datapath_uplink(dp, (__u16)i, &entry);
 		json_array_append_new(
 			array, json_pack("{ss ss so}", "name", u->name, "xdp", xdp_word(&entry),
@@ -107,72 +189,56 @@ static json_t *uplinks_status(const struct config *config, const struct datapath
 }
 
 json_t *report_status(const struct config *config, const struct datapath *dp,
-		      enum daemon_state state, __u64 started_ns)
+		      const struct state_message *state, __u64 started_ns)
 {
-	json_int_t counts[SKEP_STATE_MAX] = {};
 	json_int_t uptime = (json_int_t)((monotonic_ns() - started_ns) / NS_PER_SEC);
+	struct census census = {};
 
-	count_states(config, dp, counts);
-	return json_pack("{ss sI sI so so}", "state", daemon_state_names[state], "uptime_s", uptime,
-			 "leases", counts[SKEP_STATE_BOUND], "pool", pool_status(config, counts),
-			 "uplinks", uplinks_status(config, dp));
+	take_census(dp, &census);
+	return json_pack("{ss sI sI so so so s{sI sI} so}", "state",
+			 daemon_state_names[state->state], "uptime_s", uptime, "leases",
+			 census.leases, "pool", pool_status(state, &census), "templates",
+			 templates_status(config, state, &census), "uplinks",
+			 uplinks_status(config, dp), "budgets", "binds_per_second",
+			 (json_int_t)config->binds_per_second, "binds_per_requester",
+			 (json_int_t)config->binds_per_requester, "refused", refused_status(dp));
 }
 
-static json_t *lease_report(const struct config *config, const struct skep_container *c,
-			    const struct skep_lease *lease)
+json_t *report_lease(const struct config *config, const struct skep_addr *address,
+		     const struct skep_lease *lease, __u32 pid)
 {
-	const struct skep_addr *address = &c->address;
 	__u64 seen = datapath_last_seen_ns(lease);
 
 	return json_pack("{so ss si so so si so so so sI sI}", "address", json_ipv4(address->ip),
 			 "uplink", uplink_name(config, address->uplink), "vlan", address->vlan,
 			 "mac", json_mac(lease->mac), "container", json_container(lease->container),
-			 "pid", (int)c->pid, "bound_at", json_moment(lease->bound_ns), "bind_us",
+			 "pid", (int)pid, "bound_at", json_moment(lease->bound_ns), "bind_us",
 			 json_us(lease->bind_ns), "last_seen", json_moment(seen), "packets_in",
 			 (json_int_t)lease->packets_in, "packets_out",
 			 (json_int_t)lease->packets_out);
 }
 
-/* By way of the containers: a walk through a hash map that changes may see an entry twice. */
-json_t *report_leases(const struct config *config, const struct datapath *dp)
+static json_t *json_reason(const struct skep_container *c)
 {
-	json_t *array = json_array();
-	struct skep_container c;
-	struct skep_lease lease;
+	size_t len = strnlen(c->reason, sizeof(c->reason));
 
-	for (__u32 slot = 0; slot < config->max; slot++)
-		if (!datapath_container(dp, slot, &c) && c.state == SKEP_STATE_BOUND &&
-		    !datapath_lease(dp, &c.address, &lease))
-			json_array_append_new(array, lease_report(config, &c, &lease));
-	return json_pack("{so}", "leases", array);
+	return len ? json_stringn(c->reason, len) : json_null();
 }
 
-static json_t *container_report(const struct config *config, __u32 slot,
-				const struct skep_container *c)
+json_t *report_container(const struct config *config, __u32 slot, const struct skep_container *c)
 {
 	const char *template =
 		c->template <config->n_templates ? config->templates[c->template].name : "?";
+	const bool bound = c->address.ip.addr;
 	char port[CONTAINER_NAME_LEN];
 
-	return json_pack("{so ss ss si ss so so so}", "container", json_container(slot), "state",
-			 state_names[c->state], "template", template, "pid", (int)c->pid, "port",
-			 container_port_name(config, slot, port), "address",
-			 c->address.ip.addr ? json_ipv4(c->address.ip) : json_null(), "uplink",
-			 c->address.ip.addr ? json_string(uplink_name(config, c->address.uplink))
-					    : json_null(),
-			 "since", json_moment(c->since_ns));
-}
-
-json_t *report_containers(const struct config *config, const struct datapath *dp)
-{
-	json_t *array = json_array();
-	struct skep_container c;
-
-	for (__u32 slot = 0; slot < config->max; slot++)
-		if (!datapath_container(dp, slot, &c) && c.state > SKEP_STATE_NONE &&
-		    c.state < SKEP_STATE_MAX)
-			json_array_append_new(array, container_report(config, slot, &c));
-	return json_pack("{so}", "containers", array);
+	return json_pack("{so ss ss si ss so so si so so}", "container", json_container(slot),
+			 "state", state_names[c->state], "template", template, "pid", (int)c->pid,
+			 "port", container_port_name(config, slot, port), "address",
+			 bound ? json_ipv4(c->address.ip) : json_null(), "uplink",
+			 bound ? json_string(uplink_name(config, c->address.uplink)) : json_null(),
+			 "leases", (int)c->leases, "reason", json_reason(c), "since",
+			 json_moment(c->since_ns));
 }
 
 json_t *report_counters(const struct datapath *dp)
@@ -186,6 +252,30 @@ json_t *report_counters(const struct datapath *dp)
 	return json_pack("{so}", "counters", object);
 }
 
+/* Null when nothing was counted. */
+static json_t *json_quantile(const __u64 counts[SKEP_LATENCY_BUCKETS], unsigned int permille)
+{
+	__u64 ns = histogram_quantile(counts, SKEP_LATENCY_BUCKETS, permille);
+
+	return ns ? json_us(ns) : json_null();
+}
+
+json_t *report_latency(const struct datapath *dp)
+{
+	__u64 counts[SKEP_LATENCY_BUCKETS] = {};
+	json_t *array = json_array();
+
+	datapath_latency(dp, counts);
+	for (int i = 0; i < SKEP_LATENCY_BUCKETS; i++)
+		json_array_append_new(array, json_pack("{sf sI}", "up_to_us",
+						       (double)(2ULL << i) / NS_PER_US, "count",
+						       (json_int_t)counts[i]));
+	return json_pack("{sI so so so}", "binds",
+			 (json_int_t)histogram_total(counts, SKEP_LATENCY_BUCKETS), "p50_us",
+			 json_quantile(counts, 500), "p99_us", json_quantile(counts, 990),
+			 "buckets", array);
+}
+
 static const char *release_reason(__u32 verdict)
 {
 	switch (verdict) {
@@ -193,6 +283,14 @@ static const char *release_reason(__u32 verdict)
 		return "command";
 	case SKEP_RELEASED_IDLE:
 		return "idle";
+	case SKEP_RELEASED_LIFETIME:
+		return "lifetime";
+	case SKEP_RELEASED_EVICTED:
+		return "evicted";
+	case SKEP_RELEASED_RANGE:
+		return "range";
+	case SKEP_RELEASED_ORPHAN:
+		return "orphan";
 	case SKEP_RELEASED_STOP:
 		return "stop";
 	case SKEP_RELEASED_EXCLUDED:
@@ -204,7 +302,7 @@ static const char *release_reason(__u32 verdict)
 
 json_t *report_event(const struct config *config, const struct event_message *e)
 {
-	bool bound = e->verdict == SKEP_BOUND;
+	bool shared = e->verdict == SKEP_SHARED, bound = shared || e->verdict == SKEP_BOUND;
 	json_t *object =
 		json_pack("{ss so so ss si so so si so}", "event", bound ? "bind" : "release", "at",
 			  json_moment(e->at_ns), "address", json_ipv4(e->address.ip), "uplink",
@@ -218,6 +316,7 @@ json_t *report_event(const struct config *config, const struct event_message *e)
 		json_object_set_new(object, "requester", json_ipv4(e->requester));
 		json_object_set_new(object, "seen_at", json_moment(e->seen_ns));
 		json_object_set_new(object, "bind_us", json_us(e->lease.bind_ns));
+		json_object_set_new(object, "shared", json_boolean(shared));
 		return object;
 	}
 	json_object_set_new(object, "reason", json_string(release_reason(e->verdict)));

@@ -10,7 +10,10 @@
 static const char *const names[] = {
 	[COMMAND_STATUS] = "status",	     [COMMAND_LEASES] = "leases",
 	[COMMAND_CONTAINERS] = "containers", [COMMAND_COUNTERS] = "counters",
-	[COMMAND_RELEASE] = "release",	     [COMMAND_WATCH] = "watch",
+	[COMMAND_LATENCY] = "latency",	     [COMMAND_WATCH] = "watch",
+	[COMMAND_RELEASE] = "release",	     [COMMAND_RESIZE] = "resize",
+	[COMMAND_DRAIN] = "drain",	     [COMMAND_RELOAD] = "reload",
+	[COMMAND_HANDOVER] = "handover",
 };
 
 const char *command_name(enum command command)
@@ -68,6 +71,49 @@ static const char *parse_release(const json_t *object, struct request *request)
 	return error ? error : parse_vlan(object, request);
 }
 
+/* Whether @key is a number of containers that there can be. */
+static bool parse_number(const json_t *object, const char *key, unsigned int *ret)
+{
+	const json_t *value = json_object_get(object, key);
+
+	if (!json_is_integer(value) || json_integer_value(value) < 1 ||
+	    json_integer_value(value) > SKEP_CONTAINERS_MAX)
+		return false;
+	*ret = (unsigned int)json_integer_value(value);
+	return true;
+}
+
+static const char *parse_resize(const json_t *object, struct request *request)
+{
+	if (!parse_number(object, "warm", &request->warm))
+		return "\"warm\" is no number of containers (1 to 65536)";
+	if (!parse_number(object, "max", &request->max))
+		return "\"max\" is no number of containers (1 to 65536)";
+	return request->warm > request->max ? "\"warm\" is more than \"max\"" : NULL;
+}
+
+static const char *parse_drain(const json_t *object, struct request *request)
+{
+	const json_t *value = json_object_get(object, "on");
+
+	request->on = json_is_true(value);
+	return json_is_boolean(value) ? NULL : "\"on\" is neither true nor false";
+}
+
+static const char *parse_more(const json_t *object, struct request *request)
+{
+	switch (request->command) {
+	case COMMAND_RELEASE:
+		return parse_release(object, request);
+	case COMMAND_RESIZE:
+		return parse_resize(object, request);
+	case COMMAND_DRAIN:
+		return parse_drain(object, request);
+	default:
+		return NULL;
+	}
+}
+
 int request_parse(const char *line, size_t len, struct request *ret, const char **ret_error)
 {
 	json_t *object = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
@@ -76,8 +122,8 @@ int request_parse(const char *line, size_t len, struct request *ret, const char 
 
 	if (json_is_object(object))
 		error = parse_command(object, &request);
-	if (!error && request.command == COMMAND_RELEASE)
-		error = parse_release(object, &request);
+	if (!error)
+		error = parse_more(object, &request);
 	json_decref(object);
 	if (error) {
 		*ret_error = error;

@@ -4,6 +4,7 @@
 #define SKEP_USER_REQUEST_H
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "skep/maps.h"
@@ -15,22 +16,33 @@ enum command {
 	COMMAND_LEASES,
 	COMMAND_CONTAINERS,
 	COMMAND_COUNTERS,
-	COMMAND_RELEASE,
+	COMMAND_LATENCY,
 	COMMAND_WATCH,
+	COMMAND_RELEASE,
+	COMMAND_RESIZE,
+	COMMAND_DRAIN,
+	COMMAND_RELOAD,
+	COMMAND_HANDOVER,
 	COMMAND_MAX,
 };
 
 /**
  * struct request - {"command": "release", "address": "10.66.4.2", "uplink": "eth0", "vlan": 7}
  * @address: of `release`, network byte order
- * @uplink:  empty when the client does not say
- * @vlan:    -1 when the client does not say
+ * @uplink:  of `release`, empty when the client does not say
+ * @vlan:    of `release`, -1 when the client does not say
+ * @warm:    of `resize`, 1 to @max
+ * @max:     of `resize`, 1 to SKEP_CONTAINERS_MAX
+ * @on:      of `drain`
  */
 struct request {
 	enum command command;
 	__be32 address;
 	char uplink[IFNAMSIZ];
 	int vlan;
+	unsigned int warm;
+	unsigned int max;
+	bool on;
 };
 
 /**

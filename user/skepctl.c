@@ -10,8 +10,10 @@
 #include "cleanup.h"
 #include "client.h"
 #include "config.h"
-#include "table.h"
+#include "show.h"
+#include "skep/maps.h"
 #include "template.h"
+#include "top.h"
 #include "version.h"
 
 #define DEFAULT_SOCKET "/run/skep/skepd.sock"
@@ -34,16 +36,24 @@ static const char usage[] =
 	"  leases               who has which address\n"
 	"  containers           every container and what it does\n"
 	"  counters             what became of all frames, by verdict\n"
+	"  latency              how long binds took\n"
+	"  top                  all that live, full screen; q quits\n"
 	"  release ADDR         take an address back: ADDR[%UPLINK[.VLAN]]\n"
 	"  watch                binds and releases as they happen, until interrupted\n"
+	"  reload               read the configuration file again\n"
+	"  pool resize WARM MAX keep WARM idle containers of each template, MAX in all\n"
+	"  drain [off]          no new binds; with off: binds again\n"
+	"  handover             run the skepd installed by now, with the farm as it is\n"
 	"  template build NAME  make the root file system of a stock template\n"
+	"  template import NAME SOURCE\n"
+	"                       make one of a DIR, a TAR, an LXC container or an OCI image\n"
 	"\n"
 	"  -s, --socket SOCKET  control socket (default " DEFAULT_SOCKET ")\n"
 	"  -j, --json           print JSON\n"
-	"  -c, --config FILE    template build: whose state_dir to use (default\n"
+	"  -c, --config FILE    template: whose state_dir to use (default\n"
 	"                       " CONFIG_DEFAULT_PATH " if there is one,\n"
 	"                       else state_dir is " DEFAULT_STATE_DIR ")\n"
-	"  -f, --force          template build: replace one that is there\n"
+	"  -f, --force          template: replace one that is there\n"
 	"  -V, --version        print the version and exit\n"
 	"  -h, --help           print this and exit\n"
 	"\n"
@@ -97,86 +107,6 @@ static void print_json(const json_t *object)
 	fflush(stdout);
 }
 
-static void show_status(const json_t *status)
-{
-	static const struct column pool[] = {
-		{"idle", "IDLE", ""},	      {"bound", "BOUND", ""},
-		{"starting", "STARTING", ""}, {"recycling", "RECYCLING", ""},
-		{"failed", "FAILED", ""},     {"warm", "WARM", ""},
-		{"max", "MAX", ""},
-	};
-	static const struct column uplinks[] = {
-		{"name", "UPLINK", ""},
-		{"xdp", "XDP", ""},
-		{"gateway", "GATEWAY", ""},
-	};
-	json_t *row = json_pack("[O]", json_object_get(status, "pool"));
-
-	printf("state   %s\n", json_string_value(json_object_get(status, "state")));
-	printf("uptime  %" JSON_INTEGER_FORMAT " s\n",
-	       json_integer_value(json_object_get(status, "uptime_s")));
-	printf("leases  %" JSON_INTEGER_FORMAT "\n\n",
-	       json_integer_value(json_object_get(status, "leases")));
-	table_print(stdout, row, pool, ARRAY_SIZE(pool));
-	putchar('\n');
-	table_print(stdout, json_object_get(status, "uplinks"), uplinks, ARRAY_SIZE(uplinks));
-	json_decref(row);
-}
-
-static void show_leases(const json_t *answer)
-{
-	static const struct column columns[] = {
-		{"address", "ADDRESS", ""},	{"uplink", "UPLINK", ""},
-		{"vlan", "VLAN", ""},		{"mac", "MAC", ""},
-		{"container", "CONTAINER", ""}, {"pid", "PID", ""},
-		{"bind_us", "BIND", " us"},	{"packets_in", "IN", ""},
-		{"packets_out", "OUT", ""},	{"bound_at", "BOUND AT", ""},
-		{"last_seen", "LAST SEEN", ""},
-	};
-
-	table_print(stdout, json_object_get(answer, "leases"), columns, ARRAY_SIZE(columns));
-}
-
-static void show_containers(const json_t *answer)
-{
-	static const struct column columns[] = {
-		{"container", "CONTAINER", ""}, {"state", "STATE", ""},
-		{"template", "TEMPLATE", ""},	{"pid", "PID", ""},
-		{"address", "ADDRESS", ""},	{"uplink", "UPLINK", ""},
-		{"since", "SINCE", ""},
-	};
-
-	table_print(stdout, json_object_get(answer, "containers"), columns, ARRAY_SIZE(columns));
-}
-
-static void show_counters(const json_t *answer)
-{
-	static const struct column columns[] = {{"verdict", "VERDICT", ""}, {"count", "COUNT", ""}};
-	json_t *rows = json_array(), *value;
-	const char *key;
-
-	json_object_foreach (json_object_get(answer, "counters"), key, value)
-		json_array_append_new(rows, json_pack("{ss sO}", "verdict", key, "count", value));
-	table_print(stdout, rows, columns, ARRAY_SIZE(columns));
-	json_decref(rows);
-}
-
-static void show_event(const json_t *event)
-{
-	static const char *const keys[] = {"at", "event", "address", "uplink", "mac", "container"};
-	const json_t *bind_us = json_object_get(event, "bind_us");
-	char buf[128];
-
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		printf("%s  ", table_value(json_object_get(event, keys[i]), "", buf, sizeof(buf)));
-	if (bind_us)
-		printf("for %s in %s\n", json_string_value(json_object_get(event, "requester")),
-		       table_value(bind_us, " us", buf, sizeof(buf)));
-	else
-		printf("%s\n", json_string_value(json_object_get(event, "reason")));
-	fflush(stdout);
-}
-
 static int simple(const struct options *options, const char *command,
 		  void (*show)(const json_t *answer))
 {
@@ -217,6 +147,87 @@ static int run_counters(const struct options *options, char **args)
 	return simple(options, "counters", show_counters);
 }
 
+static int run_latency(const struct options *options, char **args)
+{
+	(void)args;
+	return simple(options, "latency", show_latency);
+}
+
+static int run_top(const struct options *options, char **args)
+{
+	cleanup_fclose FILE *stream = connect_or_say(options);
+
+	(void)args;
+	if (!stream)
+		return EXIT_NO_DAEMON;
+	return top_run(stream, options->socket, options->json) ? EXIT_FAILED : EXIT_OK;
+}
+
+/* Takes @request; on success @done is told to people, without a line's end. */
+static int order(const struct options *options, json_t *request, const char *done)
+{
+	int code;
+	json_t *answer = ask(options, request, &code);
+
+	if (!answer)
+		return code;
+	if (options->json)
+		print_json(answer);
+	else
+		puts(done);
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+static int run_reload(const struct options *options, char **args)
+{
+	(void)args;
+	return order(options, json_pack("{ss}", "command", "reload"), "reloaded");
+}
+
+/* A number of containers; 0 for what is none. */
+static unsigned int parse_containers(const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	return *text >= '0' && *text <= '9' && !*end && n <= SKEP_CONTAINERS_MAX ? (unsigned int)n
+										 : 0;
+}
+
+static int run_pool(const struct options *options, char **args)
+{
+	unsigned int warm, max;
+	char done[64];
+
+	if (strcmp(args[0], "resize"))
+		return wrong_usage("'pool' knows only 'resize'");
+	warm = parse_containers(args[1]);
+	max = parse_containers(args[2]);
+	if (!warm || warm > max)
+		return wrong_usage("WARM and MAX are numbers from 1 to 65536, and WARM is no "
+				   "more than MAX");
+	snprintf(done, sizeof(done), "resized: warm %u, max %u", warm, max);
+	return order(options,
+		     json_pack("{ss si si}", "command", "resize", "warm", (int)warm, "max",
+			       (int)max),
+		     done);
+}
+
+static int run_drain(const struct options *options, char **args)
+{
+	if (args[0] && strcmp(args[0], "off"))
+		return wrong_usage("'drain' knows only 'off'");
+	return order(options, json_pack("{ss sb}", "command", "drain", "on", !args[0]),
+		     args[0] ? "resumed" : "draining");
+}
+
+static int run_handover(const struct options *options, char **args)
+{
+	(void)args;
+	return order(options, json_pack("{ss}", "command", "handover"), "handing over");
+}
+
 /* ADDR[%UPLINK[.VLAN]]; a NIC's own name may have dots, so the VLAN is what follows the last, if a
  * number. */
 static json_t *release_request(char *text)
@@ -241,17 +252,10 @@ static json_t *release_request(char *text)
 
 static int run_release(const struct options *options, char **args)
 {
-	int code;
-	json_t *answer = ask(options, release_request(args[0]), &code);
+	char done[128];
 
-	if (!answer)
-		return code;
-	if (options->json)
-		print_json(answer);
-	else
-		printf("%s released\n", args[0]);
-	json_decref(answer);
-	return EXIT_OK;
+	snprintf(done, sizeof(done), "%.100s released", args[0]);
+	return order(options, release_request(args[0]), done);
 }
 
 static int run_watch(const struct options *options, char **args)
@@ -299,33 +303,46 @@ static char *state_dir_of(const struct options *options)
 static int run_template(const struct options *options, char **args)
 {
 	cleanup_free char *state_dir = NULL;
+	bool build = !strcmp(args[0], "build") && !args[2];
+	bool import = !strcmp(args[0], "import") && args[2];
+	int err;
 
-	if (strcmp(args[0], "build"))
-		return wrong_usage("'template' knows only 'build'");
+	if (!build && !import)
+		return wrong_usage("'template' knows 'build NAME' and 'import NAME SOURCE'");
 	state_dir = state_dir_of(options);
-	return state_dir && !template_build(args[1], state_dir, options->force) ? EXIT_OK
-										: EXIT_FAILED;
+	if (!state_dir)
+		return EXIT_FAILED;
+	err = build ? template_build(args[1], state_dir, options->force)
+		    : template_import(args[1], args[2], state_dir, options->force);
+	return err ? EXIT_FAILED : EXIT_OK;
 }
 
+/* struct - what follows the name: @n_args words, and up to @n_more that may be left out */
 static const struct {
 	const char *name;
 	int n_args;
+	int n_more;
 	int (*run)(const struct options *options, char **args);
 } commands[] = {
-	{"status", 0, run_status},	   {"leases", 0, run_leases},
-	{"containers", 0, run_containers}, {"counters", 0, run_counters},
-	{"release", 1, run_release},	   {"watch", 0, run_watch},
-	{"template", 2, run_template},
+	{"status", 0, 0, run_status},	      {"leases", 0, 0, run_leases},
+	{"containers", 0, 0, run_containers}, {"counters", 0, 0, run_counters},
+	{"latency", 0, 0, run_latency},	      {"top", 0, 0, run_top},
+	{"release", 1, 0, run_release},	      {"watch", 0, 0, run_watch},
+	{"reload", 0, 0, run_reload},	      {"pool", 3, 0, run_pool},
+	{"drain", 0, 1, run_drain},	      {"handover", 0, 0, run_handover},
+	{"template", 2, 1, run_template},
 };
 
 static int run_command(const struct options *options, int argc, char **argv)
 {
+	const int n_args = argc - 1;
+
 	if (argc < 1)
 		return wrong_usage("no command given");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (strcmp(argv[0], commands[i].name))
 			continue;
-		if (argc - 1 != commands[i].n_args)
+		if (n_args < commands[i].n_args || n_args > commands[i].n_args + commands[i].n_more)
 			return wrong_usage("wrong number of arguments");
 		return commands[i].run(options, argv + 1);
 	}

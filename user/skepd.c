@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,11 +39,20 @@ enum exit_code { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_CONFIG };
 struct options {
 	const char *config;
 	bool test;
+	bool clear;
 	bool verbose;
 };
 
+/**
+ * struct daemon - what is set up, in this order
+ * @config: the allocator may put a newer one in its place
+ * @files:  limit of open files before it was raised
+ * @found:  an earlier skepd's farm is there; a start that fails leaves it as it is
+ */
 struct daemon {
 	struct config *config;
+	struct rlimit files;
+	bool found;
 	struct datapath *dp;
 	struct keepers *keepers;
 	int locks[KEEPER_LOCKS];
@@ -55,34 +66,43 @@ struct daemon {
 static const char usage[] =
 	"Usage: skepd [-c FILE] [-v]\n"
 	"       skepd -t [-c FILE]\n"
+	"       skepd --clear [-c FILE]\n"
 	"Answers for the unused addresses of its ranges with containers; see skepd(8).\n"
 	"\n"
 	"  -c, --config FILE  configuration (default " CONFIG_DEFAULT_PATH ")\n"
 	"  -t, --test         check the configuration and this machine, and exit\n"
+	"  -x, --clear        remove containers and leases that a skepd left, and exit\n"
 	"  -v, --verbose      log debugging lines too\n"
 	"  -V, --version      print the version and exit\n"
 	"  -h, --help         print this and exit\n"
 	"\n"
-	"Exit status: 0 stopped by a signal or test passed, 1 failed, 2 wrong usage,\n"
+	"Exit status: 0 stopped by a signal, test passed or cleared, 1 failed, 2 wrong usage,\n"
 	"3 wrong configuration.\n";
 
 /* Returns an exit code, or -1 to go on. */
 static int parse_options(int argc, char **argv, struct options *ret)
 {
 	static const struct option longs[] = {
-		{"config", required_argument, NULL, 'c'}, {"test", no_argument, NULL, 't'},
-		{"verbose", no_argument, NULL, 'v'},	  {"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},	  {},
+		{"config", required_argument, NULL, 'c'},
+		{"test", no_argument, NULL, 't'},
+		{"clear", no_argument, NULL, 'x'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{},
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:tvVh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:txvVh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			ret->config = optarg;
 			break;
 		case 't':
 			ret->test = true;
+			break;
+		case 'x':
+			ret->clear = true;
 			break;
 		case 'v':
 			ret->verbose = true;
@@ -169,33 +189,75 @@ static int take_directories(struct daemon *d)
 	return err ? lock_failed(busy, err) : 0;
 }
 
-/*
- * After kill -9: what is pinned goes at once, the containers are recycled by the keepers like any
- * other. The addresses are dark until somebody asks for them again.
- */
+/* Nothing that an earlier skepd left goes on. */
 static int clear_leftovers(struct daemon *d)
 {
 	const struct config *config = d->config;
-	unsigned int leases = 0;
+	cleanup_free __u32 *slots = NULL;
+	unsigned int leases = 0, failed = 0;
 	int pins = datapath_unpin(config->bpf_dir, &leases);
 	char reason[CONTAINER_REASON_LEN];
+	int n;
 
 	if (pins < 0) {
 		log_error("cannot remove what is pinned under %s: %s", config->bpf_dir,
 			  strerror(-pins));
 		return pins;
 	}
-	d->n_leftovers = container_leftovers(config, &d->leftovers);
-	if (d->n_leftovers < 0)
-		return d->n_leftovers;
-	if (pins || d->n_leftovers)
-		log_warn("an earlier skepd left %d containers and %u leases behind: removing them",
-			 d->n_leftovers, leases);
-	for (int i = 0; i < d->n_leftovers; i++)
-		if (d->leftovers[i] >= config->max)
-			container_destroy(config, d->leftovers[i], reason);
+	n = container_leftovers(config, &slots);
+	for (int i = 0; i < n; i++)
+		if (container_destroy(config, slots[i], reason)) {
+			log_error("container c%u cannot be removed: %s", slots[i], reason);
+			failed++;
+		}
 	container_unprepare(config);
-	return 0;
+	log_info("removed: %u leases, %d containers", leases, n < 0 ? 0 : n - (int)failed);
+	return n < 0 ? n : failed ? -EBUSY : 0;
+}
+
+/*
+ * Maps of our own version are taken over. Those of another are left as they are, and their
+ * addresses go on answering; unless nothing was ever attached to them, so that nobody can miss
+ * them.
+ */
+static int look_at_pins(struct daemon *d)
+{
+	struct datapath_pinned pinned;
+	int err = datapath_look(d->config->bpf_dir, &pinned);
+
+	d->found = err || pinned.watching;
+	if (err) {
+		log_error("cannot look into %s: %s", d->config->bpf_dir, strerror(-err));
+		return err;
+	}
+	if (pinned.n && pinned.version != SKEP_MAPS_VERSION && !pinned.watching) {
+		err = datapath_unpin(d->config->bpf_dir, NULL);
+		return err < 0 ? err : 0;
+	}
+	if (pinned.n && pinned.version != SKEP_MAPS_VERSION) {
+		log_error(
+			"the maps in %s are of another skepd's version (%u, this one has %d) and "
+			"go on working; run that skepd, or end the farm with 'skepd --clear -c %s' "
+			"and start again",
+			d->config->bpf_dir, pinned.version, SKEP_MAPS_VERSION, d->config->file);
+		return -EPROTO;
+	}
+	err = config_align(d->config, (const char(*)[IFNAMSIZ])pinned.uplinks, SKEP_UPLINKS_MAX,
+			   (const char(*)[64])pinned.templates, SKEP_TEMPLATES_MAX);
+	if (err)
+		log_error("%s: templates or uplinks are more than there is room for beside those "
+			  "of the farm that is there; end that with 'skepd --clear -c %s'",
+			  d->config->file, d->config->file);
+	return err;
+}
+
+static int find_leftovers(struct daemon *d)
+{
+	d->n_leftovers = container_leftovers(d->config, &d->leftovers);
+	if (d->n_leftovers >= 0)
+		return 0;
+	log_error("cannot look for containers of an earlier skepd: %s", strerror(-d->n_leftovers));
+	return d->n_leftovers;
 }
 
 /* The farm's secret makes link addresses stay the same over restarts. */
@@ -221,21 +283,27 @@ static int read_secret(struct daemon *d)
 	return err;
 }
 
-/* Two descriptors a container in the allocator, and some for everything else. */
+/*
+ * Two descriptors a container in the allocator, and some for everything else. The pool may be
+ * resized later, so as many as can be had; what this configuration needs must be among them.
+ */
 static void raise_limits(const struct config *config)
 {
-	rlim_t need = 2 * (rlim_t)config->max + 256;
+	const rlim_t want = 2 * (rlim_t)SKEP_CONTAINERS_MAX + 256;
+	const rlim_t need = 2 * (rlim_t)config->max + 256;
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= need)
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= want)
 		return;
-	limit.rlim_cur = need;
-	if (limit.rlim_max < need)
-		limit.rlim_max = need;
-	if (setrlimit(RLIMIT_NOFILE, &limit))
-		log_warn("cannot raise the limit of open files to %llu, which pool.max = %u needs: "
-			 "%m",
-			 (unsigned long long)need, config->max);
+	if (limit.rlim_max >= want || setrlimit(RLIMIT_NOFILE, &(struct rlimit){want, want})) {
+		limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < need)
+		log_warn("open files are limited to %llu, and pool.max = %u needs %llu: run skepd "
+			 "with a higher limit (LimitNOFILE= in the unit, or ulimit -n)",
+			 (unsigned long long)limit.rlim_cur, config->max, (unsigned long long)need);
 }
 
 static int open_datapath(struct daemon *d)
@@ -247,10 +315,8 @@ static int open_datapath(struct daemon *d)
 	if (!err)
 		err = datapath_open(d->config, &d->dp);
 	if (!err)
-		err = datapath_set_ranges(d->dp);
-	for (size_t i = 0; !err && i < n_own; i++)
-		err = datapath_exclude(d->dp, own[i]);
-	return err;
+		err = datapath_exclude(d->dp, own, n_own);
+	return err ? err : datapath_set_ranges(d->dp);
 }
 
 static int start_helpers(struct daemon *d)
@@ -267,9 +333,10 @@ static int start_helpers(struct daemon *d)
 	if (pid < 0)
 		return pid;
 	d->control_pid = pid;
-	getrlimit(RLIMIT_NOFILE, &context.files);
+	context.files = d->files;
 	memcpy(context.locks, d->locks, sizeof(context.locks));
-	err = keepers_new(&context, cores > 0 ? (unsigned int)cores : 1, &d->keepers);
+	err = keepers_new(&context, KEEPERS_PER_CORE * (cores > 0 ? (unsigned int)cores : 1),
+			  &d->keepers);
 	if (err)
 		log_error("cannot fork keepers: %s", strerror(-err));
 	return err;
@@ -281,7 +348,9 @@ static int run(struct daemon *d)
 	int err = take_directories(d);
 
 	if (!err)
-		err = clear_leftovers(d);
+		err = look_at_pins(d);
+	if (!err)
+		err = find_leftovers(d);
 	if (!err)
 		err = read_secret(d);
 	if (!err)
@@ -294,7 +363,7 @@ static int run(struct daemon *d)
 		return err;
 	raise_limits(d->config);
 	context = (struct allocator_context){
-		.config = d->config,
+		.config = &d->config,
 		.dp = d->dp,
 		.keepers = d->keepers,
 		.secret = d->secret,
@@ -334,10 +403,13 @@ static void await_control(pid_t pid)
 		waitpid(pid, NULL, 0);
 }
 
-/* In reverse order; what was never set up is skipped. */
-static void take_down(struct daemon *d)
+/*
+ * In reverse order; what was never set up is skipped. For a handover, and when what an earlier
+ * skepd left could not be taken over, everything that others depend on stays.
+ */
+static void take_down(struct daemon *d, bool keep)
 {
-	bool ours = d->locks[KEEPER_LOCKS - 1] >= 0;
+	bool ours = d->locks[KEEPER_LOCKS - 1] >= 0 && !keep;
 
 	keepers_free(d->keepers);
 	if (ours) {
@@ -380,30 +452,95 @@ static void block_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-static int run_daemon(struct config *config)
+static struct daemon new_daemon(struct config *config)
 {
 	struct daemon d = {
 		.config = config,
 		.locks = {-EBADF, -EBADF, -EBADF},
 		.control = -EBADF,
 	};
-	char error[CONFIG_ERROR_MAX];
-	int err;
 
-	if (geteuid()) {
+	getrlimit(RLIMIT_NOFILE, &d.files);
+	return d;
+}
+
+static bool is_root(void)
+{
+	if (geteuid())
 		log_error("skepd must be started as root");
+	return !geteuid();
+}
+
+static int run_clear(struct config **config)
+{
+	struct daemon d = new_daemon(*config);
+	int err = is_root() ? take_directories(&d) : -EPERM;
+
+	if (!err)
+		err = clear_leftovers(&d);
+	take_down(&d, err != 0);
+	return err ? EXIT_FAILED : EXIT_OK;
+}
+
+/*
+ * The binary that is installed by now goes on as the same process: /proc/self/exe would name the
+ * old one. Limits and priority become again what they were.
+ */
+static int go_on_as(const char *program, char **argv, const struct rlimit *files)
+{
+	const struct sched_param ordinary = {};
+
+	sched_setscheduler(0, SCHED_OTHER, &ordinary);
+	setrlimit(RLIMIT_NOFILE, files);
+	execv(program, argv);
+	log_error("cannot run %s: %m; the farm goes on by itself, start skepd again", program);
+	return EXIT_FAILED;
+}
+
+/* One that was replaced on disk is shown with this behind its name. */
+static const char *own_path(char *buf, size_t size)
+{
+	static const char deleted[] = " (deleted)";
+	ssize_t n = readlink("/proc/self/exe", buf, size - 1);
+
+	if (n < 0)
+		return NULL;
+	buf[n] = '\0';
+	if ((size_t)n >= sizeof(deleted) && !strcmp(buf + n - (sizeof(deleted) - 1), deleted))
+		buf[(size_t)n - (sizeof(deleted) - 1)] = '\0';
+	return buf;
+}
+
+static int run_daemon(struct config **config, char **argv)
+{
+	struct daemon d = new_daemon(*config);
+	char error[CONFIG_ERROR_MAX], self[PATH_MAX];
+	const char *program = own_path(self, sizeof(self));
+	int result;
+
+	if (!is_root())
 		return EXIT_FAILED;
-	}
-	if (check_machine(config, error)) {
+	if (check_machine(*config, error)) {
 		log_error("%s", error);
 		return EXIT_FAILED; /* unlike a wrong file, this may be right the next time */
 	}
 	block_signals();
-	err = run(&d);
-	take_down(&d);
-	if (!err)
+	result = run(&d);
+	*config = d.config;
+	take_down(&d, result == ALLOCATOR_HANDOVER || (result < 0 && d.found));
+	if (result == ALLOCATOR_HANDOVER && program)
+		return go_on_as(program, argv, &d.files);
+	if (!result)
 		log_info("stopped");
-	return err ? EXIT_FAILED : EXIT_OK;
+	return result ? EXIT_FAILED : EXIT_OK;
+}
+
+/* skepd may be asked to read it again from anywhere. */
+static char *absolute(const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	return real ? real : strdup(path); /* then reading it says what is wrong */
 }
 
 int main(int argc, char **argv)
@@ -411,6 +548,7 @@ int main(int argc, char **argv)
 	struct options options = {.config = CONFIG_DEFAULT_PATH};
 	int code = parse_options(argc, argv, &options);
 	char error[CONFIG_ERROR_MAX];
+	cleanup_free char *path = NULL;
 	struct config *config;
 
 	if (code >= 0)
@@ -418,11 +556,15 @@ int main(int argc, char **argv)
 	log_init(options.verbose);
 	signal(SIGPIPE, SIG_IGN); /* whoever reads the log may go away */
 	umask(0022);		  /* containers' directories must be open to their mapped root */
-	if (config_load(options.config, &config, error)) {
+	path = absolute(options.config);
+	if (config_load(path, &config, error)) {
 		fprintf(stderr, "%s\n", error);
 		return EXIT_CONFIG;
 	}
-	code = options.test ? test_only(config) : run_daemon(config);
+	if (options.test)
+		code = test_only(config);
+	else
+		code = options.clear ? run_clear(&config) : run_daemon(&config, argv);
 	config_free(config);
 	return code;
 }

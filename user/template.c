@@ -1,22 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Stock templates; see template.h. Builds beside the final place and renames, so nothing half made
- * is ever used. */
+/* Making templates by script; see template.h. Works beside the final place and renames, so nothing
+ * half made is ever used. */
 #include "template.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "cleanup.h"
 #include "files.h"
+#include "idmap.h"
+
+#define ANY_ID_BASE 1000000
+#define ARGS_MAX 4
 
 extern char **environ;
+
+/* Where one template is made and where it goes. */
+struct place {
+	char dir[PATH_MAX];
+	char path[PATH_MAX + NAME_MAX];
+	char made[PATH_MAX + NAME_MAX];
+	bool there;
+};
 
 static int say(int err, const char *what, const char *path)
 {
@@ -24,7 +38,8 @@ static int say(int err, const char *what, const char *path)
 	return err;
 }
 
-static int find_script(const char *name, char *ret, size_t size)
+/* @file: below the directory of templates */
+static int find_script(const char *file, char *ret, size_t size)
 {
 	static const char *const places[] = {"../templates", "../share/skep/templates"};
 	char self[PATH_MAX];
@@ -37,29 +52,34 @@ static int find_script(const char *name, char *ret, size_t size)
 		char here[PATH_MAX];
 
 		strcpy(here, self);
-		snprintf(ret, size, "%s/%s/%s/build", dirname(here), places[i], name);
+		snprintf(ret, size, "%s/%s/%s", dirname(here), places[i], file);
 		if (!access(ret, X_OK))
 			return 0;
 	}
-	fprintf(stderr, "skepctl: there is no stock template \"%s\"\n", name);
 	return -ENOENT;
 }
 
-static int run_script(char *script, char *target)
+/* -1 when the wait itself fails. */
+static int exit_status(pid_t pid)
 {
-	char *argv[] = {script, target, NULL};
 	int status;
-	pid_t pid;
-	int err = posix_spawn(&pid, script, NULL, NULL, argv, environ);
 
-	if (err)
-		return say(-err, "cannot run", script);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
-			return -errno;
-	if (WIFEXITED(status) && !WEXITSTATUS(status))
+			return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int run_script(char *const *argv)
+{
+	pid_t pid;
+	int err = posix_spawn(&pid, argv[0], NULL, NULL, argv, environ);
+
+	if (err)
+		return say(-err, "cannot run", argv[0]);
+	if (!exit_status(pid))
 		return 0;
-	fprintf(stderr, "skepctl: %s failed\n", script);
+	fprintf(stderr, "skepctl: %s failed\n", argv[0]);
 	return -EIO;
 }
 
@@ -76,47 +96,118 @@ static int put_in_place(const char *made, const char *path, bool replace)
 	return replace ? files_remove_tree(made) : 0;
 }
 
-int template_build(const char *name, const char *state_dir, bool force)
+/* As skepd will mount it; in a mount namespace that goes with the child. */
+static int try_idmap(const char *made)
 {
-	char script[PATH_MAX], dir[PATH_MAX], path[PATH_MAX + NAME_MAX], made[PATH_MAX + NAME_MAX];
-	cleanup_close int lock = -EBADF;
-	bool there;
-	int err;
+	pid_t pid = fork();
 
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+			_exit(errno);
+		_exit(-idmap_mount(made, made, ANY_ID_BASE));
+	}
+	return -exit_status(pid);
+}
+
+static int check_idmap(const char *made)
+{
+	int err = try_idmap(made);
+
+	if (err)
+		fprintf(stderr,
+			"skepctl: %s cannot be mounted with mapped owners: %s; state_dir must be "
+			"on a file system that can (ext4, xfs, btrfs, tmpfs)\n",
+			made, strerror(err < 0 ? -err : EIO));
+	return err ? -EINVAL : 0;
+}
+
+static int find_place(const char *name, const char *state_dir, bool force, struct place *ret)
+{
 	if (!is_plain_name(name)) {
 		fprintf(stderr, "skepctl: '%s' is no template name\n", name);
 		return -EINVAL;
 	}
-	err = find_script(name, script, sizeof(script));
-	if (err)
-		return err;
-	snprintf(dir, sizeof(dir), "%s/templates", state_dir);
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	snprintf(made, sizeof(made), "%s/.%s.new", dir, name);
-	there = !access(path, F_OK);
-	if (there && !force) {
-		fprintf(stderr, "skepctl: %s is there already; use --force to build it anew\n",
-			path);
+	snprintf(ret->dir, sizeof(ret->dir), "%s/templates", state_dir);
+	snprintf(ret->path, sizeof(ret->path), "%s/%s", ret->dir, name);
+	snprintf(ret->made, sizeof(ret->made), "%s/.%s.new", ret->dir, name);
+	ret->there = !access(ret->path, F_OK);
+	if (ret->there && !force) {
+		fprintf(stderr, "skepctl: %s is there already; use --force to make it anew\n",
+			ret->path);
 		return -EEXIST;
 	}
-	err = files_make_dirs(dir, 0755);
+	return 0;
+}
+
+/* A tree that is replaced must not have a skepd on it; the lock lasts until it is closed. */
+static int take_place(const struct place *place, const char *state_dir, int *ret_lock)
+{
+	int err = files_make_dirs(place->dir, 0755);
+
 	if (err)
-		return say(err, "cannot make", dir);
-	lock = there ? files_lock(state_dir) : -EBADF;
-	if (lock == -EWOULDBLOCK) {
-		fprintf(stderr,
-			"skepctl: skepd is running on %s, and containers use that template; "
-			"stop it first\n",
-			state_dir);
-		return -EBUSY;
-	}
-	files_remove_tree(made);
-	err = run_script(script, made);
+		return say(err, "cannot make", place->dir);
+	*ret_lock = place->there ? files_lock(state_dir) : -EBADF;
+	if (*ret_lock != -EWOULDBLOCK)
+		return 0;
+	fprintf(stderr,
+		"skepctl: skepd is running on %s, and containers use that template; stop it "
+		"first\n",
+		state_dir);
+	return -EBUSY;
+}
+
+/* The last of @argv is the place where the script makes it. */
+static int make(const struct place *place, const char *state_dir, char *const *argv)
+{
+	cleanup_close int lock = -EBADF;
+	int err = take_place(place, state_dir, &lock);
+
+	if (err)
+		return err;
+	files_remove_tree(place->made);
+	err = run_script(argv);
 	if (!err)
-		err = put_in_place(made, path, there);
+		err = check_idmap(place->made);
+	if (!err)
+		err = put_in_place(place->made, place->path, place->there);
 	if (err)
-		files_remove_tree(made);
+		files_remove_tree(place->made);
 	else
-		printf("%s\n", path);
+		printf("%s\n", place->path);
 	return err;
+}
+
+int template_build(const char *name, const char *state_dir, bool force)
+{
+	struct place place;
+	char file[NAME_MAX + sizeof("/build")], script[PATH_MAX];
+	char *argv[ARGS_MAX + 1] = {script, place.made};
+	int err = find_place(name, state_dir, force, &place);
+
+	if (err)
+		return err;
+	snprintf(file, sizeof(file), "%s/build", name);
+	err = find_script(file, script, sizeof(script));
+	if (err) {
+		fprintf(stderr, "skepctl: there is no stock template \"%s\"\n", name);
+		return err;
+	}
+	return make(&place, state_dir, argv);
+}
+
+int template_import(const char *name, const char *source, const char *state_dir, bool force)
+{
+	struct place place;
+	char script[PATH_MAX];
+	char *argv[ARGS_MAX + 1] = {script, (char *)name, (char *)source, place.made};
+	int err = find_place(name, state_dir, force, &place);
+
+	if (err)
+		return err;
+	err = find_script("import", script, sizeof(script));
+	if (err)
+		return say(err, "cannot find the script", "templates/import");
+	return make(&place, state_dir, argv);
 }

@@ -12,9 +12,19 @@
 #include <linux/types.h>
 #endif
 
-#define SKEP_MAPS_VERSION 1
+/*
+ * Of everything in this file and in skep/ask.h. A skepd that finds maps of another version pinned
+ * leaves them alone; see `settings`.
+ */
+#define SKEP_MAPS_VERSION 2
 
 #define SKEP_UPLINKS_MAX 16
+#define SKEP_TEMPLATES_MAX 64
+#define SKEP_CONTAINERS_MAX 65536
+#define SKEP_LEASES_MAX 262144
+#define SKEP_REQUESTERS_MAX 16384
+#define SKEP_RANGES_MAX 4096 /* prefixes, with those that are excluded */
+#define SKEP_LATENCY_BUCKETS 32
 
 /**
  * union skep_ipv4 - an IPv4 address
@@ -45,7 +55,9 @@ struct skep_addr {
  * @bind_ns:     nanoseconds from the who-has seen in XDP to this entry; at most 2^32 - 1
  * @port:        ifindex of the container's port
  * @container:   slot of the container, index into `containers`
- * @mac:         the address's link address
+ * @mac:         the address's link address, as everybody outside sees it
+ * @eth0:        the link address that the container has: @mac, unless this is one of the further
+ *               addresses of a shared container; the programs translate between the two
  * @last_in_ns:  last frame to the address (coarse clock, about 4 ms); 0 before the first
  * @packets_in:  frames redirected to the port, without the held one; approximate when several CPUs
  * count at once
@@ -59,7 +71,7 @@ struct skep_lease {
 	__u32 port;
 	__u32 container;
 	__u8 mac[6];
-	__u8 pad[6];
+	__u8 eth0[6];
 	__u64 last_in_ns;
 	__u64 packets_in;
 	__u64 last_out_ns;
@@ -122,13 +134,46 @@ struct skep_uplink {
 #define SKEP_UPLINK_NATIVE (1U << 0)  /* XDP runs in the driver, not on the generic path */
 #define SKEP_UPLINK_PROMISC (1U << 1) /* skepd made the NIC promiscuous and will undo it */
 
+/**
+ * struct skep_settings - the one value of `settings`: what holds for all programs
+ * @version:               SKEP_MAPS_VERSION of whoever made the maps
+ * @flags:                 SKEP_SETTING_*
+ * @bind_interval_ns:      one bind is allowed each so many nanoseconds; 0 for no limit
+ * @bind_burst_ns:         how far that may be ahead: interval times the binds allowed at once
+ * @requester_interval_ns: the same for each requester
+ * @requester_burst_ns:    likewise
+ *
+ * The intervals are those of the generic cell rate algorithm (ITU-T I.371): a bucket is one moment,
+ * the theoretical arrival time, and needs no lock.
+ */
+struct skep_settings {
+	__u32 version;
+	__u32 flags;
+	__u64 bind_interval_ns;
+	__u64 bind_burst_ns;
+	__u64 requester_interval_ns;
+	__u64 requester_burst_ns;
+};
+
+#define SKEP_SETTING_DRAIN (1U << 0) /* dark addresses stay dark; nobody is asked */
+
+/**
+ * struct skep_template - value of `templates`, indexed by the template's ordinal
+ * @name: in the configuration, NUL-terminated; cut off when longer; empty for an ordinal not in use
+ *
+ * So that the next skepd, or the next configuration, knows what the ordinals in `containers` mean.
+ */
+struct skep_template {
+	char name[64];
+};
+
 enum skep_state {
 	SKEP_STATE_NONE, /* the slot is free */
 	SKEP_STATE_STARTING,
 	SKEP_STATE_IDLE,
 	SKEP_STATE_BOUND, /* has a lease */
 	SKEP_STATE_RECYCLING,
-	SKEP_STATE_FAILED, /* waits to be recycled again */
+	SKEP_STATE_FAILED, /* quarantined: keeps its reason until it is recycled again */
 	SKEP_STATE_MAX,
 };
 
@@ -136,11 +181,14 @@ enum skep_state {
  * struct skep_container - value of `containers`, indexed by slot; written by skepd only
  * @serial:   counts the lives of all slots; tells one life of a slot from the next
  * @since_ns: when it entered @state
- * @address:  its lease's key while bound, else zero
+ * @address:  the key of its oldest lease while bound, else zero
  * @state:    enum skep_state
  * @pid:      of its init, seen from the host; 0 when it has none
  * @port:     ifindex of its port, 0 when it has none
- * @template: ordinal of the template in the configuration
+ * @template: ordinal of the template, index into `templates`
+ * @eth0:     ifindex of its own end of the port, inside
+ * @leases:   how many addresses it has
+ * @reason:   why it failed, NUL-terminated; else empty
  */
 struct skep_container {
 	__u64 serial;
@@ -150,6 +198,9 @@ struct skep_container {
 	__u32 pid;
 	__u32 port;
 	__u32 template;
+	__u32 eth0;
+	__u32 leases;
+	char reason[72];
 };
 
 #define SKEP_STATIC_ASSERT(cond) _Static_assert(cond, #cond)
@@ -166,7 +217,10 @@ SKEP_STATIC_ASSERT(sizeof(struct skep_range) == 4);
 SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_range, pad) == 3);
 SKEP_STATIC_ASSERT(sizeof(struct skep_uplink) == 24);
 SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_uplink, name) == 8);
-SKEP_STATIC_ASSERT(sizeof(struct skep_container) == 40);
-SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_container, template) == 36);
+SKEP_STATIC_ASSERT(sizeof(struct skep_settings) == 40);
+SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_settings, requester_burst_ns) == 32);
+SKEP_STATIC_ASSERT(sizeof(struct skep_template) == 64);
+SKEP_STATIC_ASSERT(sizeof(struct skep_container) == 120);
+SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_container, reason) == 48);
 
 #endif

@@ -24,11 +24,15 @@
 	X(PASS_EXCLUDED, "pass_excluded", "target is excluded from its range")                  \
 	X(LEASED_ARP, "leased_arp", "ARP for a lease: redirected to its port")                  \
 	X(LEASED_IP, "leased_ip", "IPv4 to a lease: redirected to its port")                    \
-	X(DROP_WRONG_MAC, "drop_wrong_mac", "IPv4 to a lease, sent to another MAC: dropped")    \
+	X(DROP_WRONG_MAC, "drop_wrong_mac", "to a lease, but sent to another's MAC: dropped")   \
 	X(ASK_ARP, "ask_arp", "who-has for a dark address: held, skepd is asked to bind")       \
 	X(ASK_IP, "ask_ip", "IPv4 to a dark address: held, skepd is asked to bind")             \
 	X(DROP_ASK_RING_FULL, "drop_ask_ring_full", "dark, but the ring buffer is full")        \
-	X(DROP_ASK_TOO_LONG, "drop_ask_too_long", "dark, but the frame is too long to be held")
+	X(DROP_ASK_TOO_LONG, "drop_ask_too_long", "dark, but the frame is too long to be held") \
+	X(DROP_BUDGET, "drop_budget", "dark, but binds_per_second are used up")                 \
+	X(DROP_BUDGET_REQUESTER, "drop_budget_requester",                                       \
+	  "dark, the requester has used up its binds")                                          \
+	X(PASS_DRAIN, "pass_drain", "dark, and the farm is drained: left to the box")
 
 #define SKEP_VERDICTS_PORT(X)                                                                     \
 	X(PORT_OUT_ARP, "port_out_arp", "ARP of a container: sent out of the uplink")             \
@@ -44,10 +48,14 @@
 
 #define SKEP_VERDICTS_DAEMON(X)                                                                 \
 	X(BOUND, "bound", "an address was given to a container")                                \
+	X(SHARED, "shared", "an address was given to a container that has one already")         \
+	X(WAITED, "waited", "first contact that waited for a container to become idle")         \
+	X(ADOPTED, "adopted", "a lease was taken over from an earlier skepd")                   \
 	X(RESENT, "resent", "held frame of an address that was bound meanwhile")                \
 	X(SEND_FAILED, "send_failed", "a held frame could not be sent to its port")             \
 	X(NO_BIND_POOL_EMPTY, "no_bind_pool_empty", "no idle container: stays dark")            \
-	X(NO_BIND_STOPPING, "no_bind_stopping", "skepd is stopping: stays dark")                \
+	X(NO_BIND_LATE, "no_bind_late", "asked for seconds ago, before this skepd ran")         \
+	X(NO_BIND_STOPPING, "no_bind_stopping", "skepd is stopping or drained: stays dark")     \
 	X(NO_BIND_NO_RANGE, "no_bind_no_range", "asked for an address of no range")             \
 	X(NO_BIND_WRONG_MAC, "no_bind_wrong_mac", "frame was sent to a MAC not this address's") \
 	X(NO_BIND_BAD_RECORD, "no_bind_bad_record", "ring record that does not parse")          \
@@ -55,6 +63,10 @@
 	X(NO_BIND_MAP, "no_bind_map", "a map refused the lease: rolled back")                   \
 	X(RELEASED_COMMAND, "released_command", "released by the operator")                     \
 	X(RELEASED_IDLE, "released_idle", "released after idle_timeout")                        \
+	X(RELEASED_LIFETIME, "released_lifetime", "released after max_lifetime")                \
+	X(RELEASED_EVICTED, "released_evicted", "released early, to have idle containers")      \
+	X(RELEASED_RANGE, "released_range", "released: its range was taken out")                \
+	X(RELEASED_ORPHAN, "released_orphan", "released at start: its container was gone")      \
 	X(RELEASED_STOP, "released_stop", "released because skepd stops")                       \
 	X(RELEASED_EXCLUDED, "released_excluded", "released: the box itself got the address")   \
 	X(RELEASED_DIED, "released_died", "released because the container ended by itself")     \
@@ -62,6 +74,10 @@
 	X(CONTAINER_RECYCLED, "container_recycled", "a container was destroyed with its layer") \
 	X(CONTAINER_DIED, "container_died", "a container ended by itself")                      \
 	X(START_FAILED, "start_failed", "a container could not be started")                     \
+	X(TEMPLATE_OFF, "template_off", "a template was switched off after failures in a row")  \
+	X(KEPT_CONNECTION, "kept_connection", "not released: it has a live TCP connection")     \
+	X(CONTAINER_ADOPTED, "container_adopted",                                               \
+	  "a container was taken over from an earlier skepd")                                   \
 	X(RECYCLE_FAILED, "recycle_failed", "a container could not be removed; tried again")    \
 	X(KEEPER_DIED, "keeper_died", "a keeper process ended and was replaced")                \
 	X(KEEPER_FAILED, "keeper_failed", "a keeper could not be forked; tried again")          \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A program in a box: frames run through it by BPF_PROG_TEST_RUN, with maps of its own, and what it
- * counted is told. Pins nothing, attaches nothing. Included after cmocka.h.
+ * A program in a box: frames run through it by BPF_PROG_TEST_RUN, with maps of its own; what it
+ * counted is told, and what it left in the leases of the test's world. Pins nothing, attaches
+ * nothing. Included after cmocka.h.
  */
 #ifndef SKEP_TESTS_BPF_HARNESS_H
 #define SKEP_TESTS_BPF_HARNESS_H
@@ -20,7 +21,6 @@
 #include "skep/verdict.h"
 
 #define FRAME_MAX 4096
-#define LEASES_MAX 64
 
 /**
  * struct outcome - what became of a frame
@@ -42,19 +42,14 @@ static const char *const verdict_names[] = {
 static bool verdict_seen[SKEP_VERDICT_MAX];
 static __u64 counted_before[SKEP_VERDICT_MAX];
 
-/* skepd pins the maps and gives them their sizes; a test keeps them to itself. */
+/* skepd pins the maps; a test keeps them to itself. */
 static inline void harness_private_maps(struct bpf_object *object)
 {
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, object)
 	{
-		const char *name = bpf_map__name(map);
-
 		assert_int_equal(bpf_map__set_pin_path(map, NULL), 0);
-		if (!strcmp(name, "leases") || !strcmp(name, "ports") ||
-		    !strcmp(name, "containers"))
-			assert_int_equal(bpf_map__set_max_entries(map, LEASES_MAX), 0);
 	}
 }
 
@@ -133,6 +128,87 @@ static inline __u64 harness_clock(clockid_t id)
 
 	assert_int_equal(clock_gettime(id, &ts), 0);
 	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
+}
+
+/* ---- leases ---------------------------------------------------------------- */
+
+/**
+ * struct harness_lease - a lease of a test's world
+ * @eth0: the container's own link address, where it is not @mac
+ *
+ * A test has an array of them; the first is none.
+ */
+struct harness_lease {
+	const char *ip, *mac, *eth0;
+	__u16 vlan, uplink;
+	__u32 port;
+};
+
+static inline struct skep_addr harness_lease_key(const struct harness_lease *lease)
+{
+	return (struct skep_addr){
+		.ip = harness_ip(lease->ip),
+		.vlan = lease->vlan,
+		.uplink = lease->uplink,
+	};
+}
+
+/* As it is made; every count and time has a value that tells it from the others. */
+static inline struct skep_lease harness_lease_value(const struct harness_lease *lease, __u32 slot)
+{
+	struct skep_lease value = {
+		.id = 1000 + slot,
+		.bound_ns = 1,
+		.bind_ns = 2,
+		.port = lease->port,
+		.container = slot,
+		.last_in_ns = 3,
+		.packets_in = 10,
+		.last_out_ns = 4,
+		.packets_out = 20,
+	};
+
+	memcpy(value.mac, lease->mac, sizeof(value.mac));
+	memcpy(value.eth0, lease->eth0 ? lease->eth0 : lease->mac, sizeof(value.eth0));
+	return value;
+}
+
+static inline void harness_set_leases(int map, const struct harness_lease *leases, __u32 n)
+{
+	for (__u32 slot = 1; slot < n; slot++) {
+		struct skep_addr key = harness_lease_key(&leases[slot]);
+		struct skep_lease value = harness_lease_value(&leases[slot], slot);
+
+		assert_int_equal(bpf_map_update_elem(map, &key, &value, BPF_ANY), 0);
+	}
+}
+
+enum direction { IN, OUT };
+
+/* What one frame more leaves behind: a count, and a moment between @since_ns and now. */
+static inline void harness_expect_frame(struct skep_lease *expected, const struct skep_lease *value,
+					enum direction direction, __u64 since_ns)
+{
+	__u64 last_ns = direction == IN ? value->last_in_ns : value->last_out_ns;
+
+	assert_in_range(last_ns, since_ns, harness_clock(CLOCK_MONOTONIC_COARSE));
+	*(direction == IN ? &expected->last_in_ns : &expected->last_out_ns) = last_ns;
+	(*(direction == IN ? &expected->packets_in : &expected->packets_out))++;
+}
+
+/* Every lease is as it was made, but for @touched: one frame more went in this direction. */
+static inline void harness_check_leases(int map, const struct harness_lease *leases, __u32 n,
+					__u32 touched, enum direction direction, __u64 since_ns)
+{
+	for (__u32 slot = 1; slot < n; slot++) {
+		struct skep_lease value, expected = harness_lease_value(&leases[slot], slot);
+		struct skep_addr key = harness_lease_key(&leases[slot]);
+
+		assert_int_equal(bpf_map_lookup_elem(map, &key, &value), 0);
+		if (slot == touched)
+			harness_expect_frame(&expected, &value, direction, since_ns);
+		assert_memory_equal(&value, &expected, sizeof(value));
+	}
 }
 
 static inline void harness_check_seen(const enum skep_verdict *verdicts, size_t n)

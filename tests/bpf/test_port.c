@@ -23,19 +23,36 @@
 #define IP_VLAN_9 "\x0a\x42\x04\x09"	   /* 10.66.4.9, leased to the port on VLAN 9 */
 #define IP_OTHER_UPLINK "\x0a\x42\x04\x0a" /* 10.66.4.10, leased to the port on another uplink */
 #define IP_NEIGHBOUR "\x0a\x42\x04\x0b"	   /* 10.66.4.11, leased to another port */
+#define IP_SECOND "\x0a\x42\x04\x15"	   /* 10.66.4.21, leased to the port as well */
+#define IP_THIRD "\x0a\x42\x04\x16"	   /* 10.66.4.22, and this */
 
-enum lease { NO_LEASE, OWN, OWN_VLAN_7, OWN_VLAN_9, OWN_OTHER_UPLINK, NEIGHBOUR, LEASES };
+#define MAC_SECOND "\x00\x25\x90\x21\x21\x21"
+#define MAC_THIRD "\x00\x25\x90\x22\x22\x22"
 
-static const struct {
-	const char *ip, *mac;
-	__u16 vlan, uplink;
-	__u32 port;
-} leases[LEASES] = {
-	[OWN] = {IP_LEASED, MAC_LEASE, 0, UPLINK, PORT},
-	[OWN_VLAN_7] = {IP_LEASED, MAC_TAGGED, 7, UPLINK, PORT},
-	[OWN_VLAN_9] = {IP_VLAN_9, MAC_LEASE, 9, UPLINK, PORT},
-	[OWN_OTHER_UPLINK] = {IP_OTHER_UPLINK, MAC_LEASE, 0, UPLINK - 1, PORT},
-	[NEIGHBOUR] = {IP_NEIGHBOUR, MAC_OTHER, 0, UPLINK, PORT + 1},
+/* SECOND and THIRD are further addresses of the container that has OWN: its link address is OWN's.
+ */
+enum lease {
+	NO_LEASE,
+	OWN,
+	OWN_VLAN_7,
+	OWN_VLAN_9,
+	OWN_OTHER_UPLINK,
+	NEIGHBOUR,
+	SECOND,
+	THIRD,
+	SECOND_VLAN_7,
+	LEASES,
+};
+
+static const struct harness_lease leases[LEASES] = {
+	[OWN] = {IP_LEASED, MAC_LEASE, NULL, 0, UPLINK, PORT},
+	[OWN_VLAN_7] = {IP_LEASED, MAC_TAGGED, NULL, 7, UPLINK, PORT},
+	[OWN_VLAN_9] = {IP_VLAN_9, MAC_LEASE, NULL, 9, UPLINK, PORT},
+	[OWN_OTHER_UPLINK] = {IP_OTHER_UPLINK, MAC_LEASE, NULL, 0, UPLINK - 1, PORT},
+	[NEIGHBOUR] = {IP_NEIGHBOUR, MAC_OTHER, NULL, 0, UPLINK, PORT + 1},
+	[SECOND] = {IP_SECOND, MAC_SECOND, MAC_LEASE, 0, UPLINK, PORT},
+	[THIRD] = {IP_THIRD, MAC_THIRD, MAC_LEASE, 0, UPLINK, PORT},
+	[SECOND_VLAN_7] = {IP_SECOND, MAC_SECOND, MAC_TAGGED, 7, UPLINK, PORT},
 };
 
 /* How the port and its uplink are when the frame comes. */
@@ -50,40 +67,9 @@ static int fd_of(const struct bpf_map *map)
 
 /* ---- the world ------------------------------------------------------------- */
 
-static struct skep_addr key_of(enum lease lease)
-{
-	return (struct skep_addr){
-		.ip = harness_ip(leases[lease].ip),
-		.vlan = leases[lease].vlan,
-		.uplink = leases[lease].uplink,
-	};
-}
-
-static struct skep_lease fresh(enum lease lease)
-{
-	struct skep_lease value = {
-		.id = 1000 + lease,
-		.bound_ns = 1,
-		.bind_ns = 2,
-		.port = leases[lease].port,
-		.container = lease,
-		.last_in_ns = 3,
-		.packets_in = 4,
-	};
-
-	memcpy(value.mac, leases[lease].mac, sizeof(value.mac));
-	return value;
-}
-
 static void set_leases(void)
 {
-	for (enum lease l = NO_LEASE + 1; l < LEASES; l++) {
-		struct skep_addr key = key_of(l);
-		struct skep_lease value = fresh(l);
-
-		assert_int_equal(
-			bpf_map_update_elem(fd_of(skel->maps.leases), &key, &value, BPF_ANY), 0);
-	}
+	harness_set_leases(fd_of(skel->maps.leases), leases, LEASES);
 }
 
 static void set_ports(enum world world)
@@ -118,51 +104,34 @@ static void set_uplinks(enum world world)
 /* A lease on an uplink that there cannot be. */
 static void set_beyond(void)
 {
-	struct skep_addr key = key_of(OWN);
-	struct skep_lease value = fresh(OWN);
+	struct skep_addr key = harness_lease_key(&leases[OWN]);
+	struct skep_lease value = harness_lease_value(&leases[OWN], OWN);
 
 	key.uplink = SKEP_UPLINKS_MAX;
 	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.leases), &key, &value, BPF_ANY), 0);
-}
-
-/* Every lease is as it was made, but for @touched: one frame more went out, between the two
- * moments. */
-static void check_leases(enum lease touched, __u64 since_ns)
-{
-	for (enum lease l = NO_LEASE + 1; l < LEASES; l++) {
-		struct skep_lease value, expected = fresh(l);
-		struct skep_addr key = key_of(l);
-
-		assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.leases), &key, &value), 0);
-		if (l == touched) {
-			assert_in_range(value.last_out_ns, since_ns,
-					harness_clock(CLOCK_MONOTONIC_COARSE));
-			expected.last_out_ns = value.last_out_ns;
-			expected.packets_out = 1;
-		}
-		assert_memory_equal(&value, &expected, sizeof(value));
-	}
 }
 
 /* ---- one frame ------------------------------------------------------------- */
 
 /**
  * struct row - a frame and what is to become of it
+ * @out:   as it leaves, where that is not how the container sent it. A tag does not show: in the
+ *         kernel it is beside the frame.
  * @lease: whose frame it is, when it is sent out
  */
 struct row {
 	const char *name;
 	struct bytes in;
 	enum skep_verdict verdict;
+	struct bytes out;
 	enum world world;
 	enum lease lease;
 };
 
-/* Whatever becomes of it, the frame is as the container sent it: a tag is beside it in the kernel,
- * not in it. */
 static void check_row(const struct row *row)
 {
-	bool out = row->verdict == SKEP_PORT_OUT_ARP || row->verdict == SKEP_PORT_OUT_IP;
+	bool sent = row->verdict == SKEP_PORT_OUT_ARP || row->verdict == SKEP_PORT_OUT_IP;
+	const struct bytes *out = row->out.at ? &row->out : &row->in;
 	__u64 coarse_ns = harness_clock(CLOCK_MONOTONIC_COARSE);
 	static struct outcome outcome;
 
@@ -173,9 +142,9 @@ static void check_row(const struct row *row)
 	harness_mark(fd_of(skel->maps.counters));
 	harness_run(bpf_program__fd(skel->progs.port), row->in.at, row->in.len, &outcome);
 	harness_check_counted(fd_of(skel->maps.counters), row->verdict);
-	assert_int_equal(outcome.action, out ? TC_ACT_REDIRECT : TC_ACT_SHOT);
-	harness_check_frame(&outcome, row->in.at, row->in.len);
-	check_leases(row->lease, coarse_ns);
+	assert_int_equal(outcome.action, sent ? TC_ACT_REDIRECT : TC_ACT_SHOT);
+	harness_check_frame(&outcome, out->at, out->len);
+	harness_check_leases(fd_of(skel->maps.leases), leases, LEASES, row->lease, OUT, coarse_ns);
 }
 
 static void becomes(void **state)
@@ -214,6 +183,45 @@ static const struct row rows[] = {
 	{"who-has of a port on a VLAN",
 	 BYTES(MAC_ALL MAC_TAGGED TYPE_ARP ASK(MAC_TAGGED, IP_LEASED)), .world = ON_VLAN_7,
 	 OUT(ARP, OWN_VLAN_7)},
+
+	/* A further address of its container: leaves with the link address that is this one's. */
+	{"shared: IPv4", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_SECOND)), OUT(IP, SECOND),
+	 .out = BYTES(MAC_ROUTER MAC_SECOND TYPE_IPV4 PING(IP_SECOND))},
+	{"shared: IPv4 of yet another address", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_THIRD)),
+	 OUT(IP, THIRD), .out = BYTES(MAC_ROUTER MAC_THIRD TYPE_IPV4 PING(IP_THIRD))},
+	{"shared: IPv4, broadcast", BYTES(FROM_LEASE_TO_ALL TYPE_IPV4 IPV4(IP_SECOND, IP_ALL)),
+	 OUT(IP, SECOND), .out = BYTES(MAC_ALL MAC_SECOND TYPE_IPV4 IPV4(IP_SECOND, IP_ALL))},
+	{"shared: who-has", BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEASE, IP_SECOND)),
+	 OUT(ARP, SECOND), .out = BYTES(MAC_ALL MAC_SECOND TYPE_ARP ASK(MAC_SECOND, IP_SECOND))},
+	{"shared: is-at",
+	 BYTES(FROM_LEASE TYPE_ARP IS_AT(MAC_LEASE, IP_SECOND, MAC_ROUTER, IP_ROUTER) PADDING),
+	 OUT(ARP, SECOND),
+	 .out = BYTES(MAC_ROUTER MAC_SECOND TYPE_ARP IS_AT(MAC_SECOND, IP_SECOND, MAC_ROUTER,
+							   IP_ROUTER) PADDING)},
+	{"shared: announcement (RFC 5227 2.3)",
+	 BYTES(FROM_LEASE_TO_ALL TYPE_ARP WHO_HAS(MAC_LEASE, IP_SECOND, IP_SECOND)),
+	 OUT(ARP, SECOND),
+	 .out = BYTES(MAC_ALL MAC_SECOND TYPE_ARP WHO_HAS(MAC_SECOND, IP_SECOND, IP_SECOND))},
+	{"shared: announcement by a reply to itself",
+	 BYTES(FROM_LEASE_TO_ALL TYPE_ARP IS_AT(MAC_LEASE, IP_SECOND, MAC_LEASE, IP_SECOND)),
+	 OUT(ARP, SECOND),
+	 .out = BYTES(
+		 MAC_ALL MAC_SECOND TYPE_ARP IS_AT(MAC_SECOND, IP_SECOND, MAC_SECOND, IP_SECOND))},
+	{"shared: IPv4 of a port on a VLAN", BYTES(MAC_ROUTER MAC_TAGGED TYPE_IPV4 PING(IP_SECOND)),
+	 .world = ON_VLAN_7, OUT(IP, SECOND_VLAN_7),
+	 .out = BYTES(MAC_ROUTER MAC_SECOND TYPE_IPV4 PING(IP_SECOND))},
+	{"shared: who-has of a port on a VLAN",
+	 BYTES(MAC_ALL MAC_TAGGED TYPE_ARP ASK(MAC_TAGGED, IP_SECOND)), .world = ON_VLAN_7,
+	 OUT(ARP, SECOND_VLAN_7),
+	 .out = BYTES(MAC_ALL MAC_SECOND TYPE_ARP ASK(MAC_SECOND, IP_SECOND))},
+	{"shared: IPv4 from the link address seen outside",
+	 BYTES(MAC_ROUTER MAC_SECOND TYPE_IPV4 PING(IP_SECOND)), DROPPED(MAC)},
+	{"shared: who-has in a frame from the link address seen outside",
+	 BYTES(MAC_ALL MAC_SECOND TYPE_ARP ASK(MAC_LEASE, IP_SECOND)), DROPPED(MAC)},
+	{"shared: who-has that tells the link address seen outside",
+	 BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_SECOND, IP_SECOND)), DROPPED(ARP)},
+	{"shared: IPv4, and the uplink is missing", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_SECOND)),
+	 .world = UPLINK_MISSING, DROPPED(NO_UPLINK)},
 
 	/* No lease, whatever it sends. */
 	{"unbound: IPv4", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_LEASED)), .world = UNBOUND,
@@ -270,8 +278,12 @@ static const struct row rows[] = {
 	/* Another's link address. */
 	{"IPv4 from the neighbour's MAC", BYTES(MAC_ROUTER MAC_OTHER TYPE_IPV4 PING(IP_LEASED)),
 	 DROPPED(MAC)},
-	{"IPv4 from a MAC with one bit off",
+	{"IPv4 from a MAC with its last bit off",
 	 BYTES(MAC_ROUTER "\x00\x25\x90\x01\x02\x02" TYPE_IPV4 PING(IP_LEASED)), DROPPED(MAC)},
+	{"IPv4 from a MAC with a bit in its middle off",
+	 BYTES(MAC_ROUTER "\x00\x25\x90\x81\x02\x03" TYPE_IPV4 PING(IP_LEASED)), DROPPED(MAC)},
+	{"IPv4 from a MAC with a bit at its beginning off",
+	 BYTES(MAC_ROUTER "\x02\x25\x90\x01\x02\x03" TYPE_IPV4 PING(IP_LEASED)), DROPPED(MAC)},
 	{"IPv4 from a group's MAC", BYTES(MAC_ROUTER MAC_GROUP TYPE_IPV4 PING(IP_LEASED)),
 	 DROPPED(MAC)},
 	{"IPv4 from no MAC", BYTES(MAC_ROUTER MAC_NONE TYPE_IPV4 PING(IP_LEASED)), DROPPED(MAC)},
@@ -367,7 +379,7 @@ static void who_has_cut_off_anywhere(void **state)
 
 static void leases_count_their_frames(void **state)
 {
-	struct skep_addr key = key_of(OWN);
+	struct skep_addr key = harness_lease_key(&leases[OWN]);
 	static struct outcome outcome;
 	struct skep_lease lease;
 
@@ -380,7 +392,7 @@ static void leases_count_their_frames(void **state)
 		harness_run(bpf_program__fd(skel->progs.port), own_ip.at, own_ip.len, &outcome);
 	harness_check_counted_n(fd_of(skel->maps.counters), SKEP_PORT_OUT_IP, 10);
 	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.leases), &key, &lease), 0);
-	assert_int_equal(lease.packets_out, 10);
+	assert_int_equal(lease.packets_out, 20 + 10);
 }
 
 static void every_verdict_was_seen(void **state)

@@ -9,8 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
 #include <linux/bpf.h>
+#include <pthread.h>
 
 #include "../table.h"
 #include "harness.h"
@@ -22,18 +24,31 @@
 #define IP_HOLE "\x0a\x42\x04\x4d"	   /* 10.66.4.77, excluded alone */
 #define IP_VLAN_9 "\x0a\x42\x04\x09"	   /* 10.66.4.9, leased on VLAN 9 only */
 #define IP_OTHER_UPLINK "\x0a\x42\x04\x0a" /* 10.66.4.10, leased on another uplink only */
+#define IP_SECOND "\x0a\x42\x04\x15"	   /* 10.66.4.21, leased to who has 10.66.4.3 as well */
 
-enum lease { NO_LEASE, PLAIN, TAGGED, OUTSIDE, ON_VLAN_9, ON_OTHER_UPLINK, LEASES };
+#define MAC_SECOND "\x00\x25\x90\x21\x21\x21"
 
-static const struct {
-	const char *ip, *mac;
-	__u16 vlan, uplink;
-} leases[LEASES] = {
-	[PLAIN] = {IP_LEASED, MAC_LEASE, 0, UPLINK},
-	[TAGGED] = {IP_LEASED, MAC_TAGGED, 7, UPLINK},
-	[OUTSIDE] = {IP_OUTSIDE, MAC_OTHER, 0, UPLINK},
-	[ON_VLAN_9] = {IP_VLAN_9, MAC_OTHER, 9, UPLINK},
-	[ON_OTHER_UPLINK] = {IP_OTHER_UPLINK, MAC_OTHER, 0, UPLINK - 1},
+/* SECOND is a further address of the container that has PLAIN: its link address is PLAIN's. */
+enum lease {
+	NO_LEASE,
+	PLAIN,
+	TAGGED,
+	OUTSIDE,
+	ON_VLAN_9,
+	ON_OTHER_UPLINK,
+	SECOND,
+	SECOND_TAGGED,
+	LEASES,
+};
+
+static const struct harness_lease leases[LEASES] = {
+	[PLAIN] = {IP_LEASED, MAC_LEASE, NULL, 0, UPLINK, 101},
+	[TAGGED] = {IP_LEASED, MAC_TAGGED, NULL, 7, UPLINK, 102},
+	[OUTSIDE] = {IP_OUTSIDE, MAC_OTHER, NULL, 0, UPLINK, 103},
+	[ON_VLAN_9] = {IP_VLAN_9, MAC_OTHER, NULL, 9, UPLINK, 104},
+	[ON_OTHER_UPLINK] = {IP_OTHER_UPLINK, MAC_OTHER, NULL, 0, UPLINK - 1, 105},
+	[SECOND] = {IP_SECOND, MAC_SECOND, MAC_LEASE, 0, UPLINK, 101},
+	[SECOND_TAGGED] = {IP_SECOND, MAC_SECOND, MAC_TAGGED, 7, UPLINK, 102},
 };
 
 static const struct {
@@ -95,40 +110,9 @@ static unsigned int consume(void)
 
 /* ---- the world ------------------------------------------------------------- */
 
-static struct skep_addr key_of(enum lease lease)
-{
-	return (struct skep_addr){
-		.ip = harness_ip(leases[lease].ip),
-		.vlan = leases[lease].vlan,
-		.uplink = leases[lease].uplink,
-	};
-}
-
-static struct skep_lease fresh(enum lease lease)
-{
-	struct skep_lease value = {
-		.id = 1000 + lease,
-		.bound_ns = 1,
-		.bind_ns = 2,
-		.port = 100 + lease,
-		.container = lease,
-		.last_out_ns = 3,
-		.packets_out = 4,
-	};
-
-	memcpy(value.mac, leases[lease].mac, sizeof(value.mac));
-	return value;
-}
-
 static void set_leases(void)
 {
-	for (enum lease l = NO_LEASE + 1; l < LEASES; l++) {
-		struct skep_addr key = key_of(l);
-		struct skep_lease value = fresh(l);
-
-		assert_int_equal(
-			bpf_map_update_elem(fd_of(skel->maps.leases), &key, &value, BPF_ANY), 0);
-	}
+	harness_set_leases(fd_of(skel->maps.leases), leases, LEASES);
 }
 
 static void set_ranges(void)
@@ -147,23 +131,11 @@ static void set_ranges(void)
 	}
 }
 
-/* Every lease is as it was made, but for @touched: one frame more came in, between the two moments.
- */
-static void check_leases(enum lease touched, __u64 since_ns)
+static void set_settings(const struct skep_settings *value)
 {
-	for (enum lease l = NO_LEASE + 1; l < LEASES; l++) {
-		struct skep_lease value, expected = fresh(l);
-		struct skep_addr key = key_of(l);
+	__u32 only = 0;
 
-		assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.leases), &key, &value), 0);
-		if (l == touched) {
-			assert_in_range(value.last_in_ns, since_ns,
-					harness_clock(CLOCK_MONOTONIC_COARSE));
-			expected.last_in_ns = value.last_in_ns;
-			expected.packets_in = 1;
-		}
-		assert_memory_equal(&value, &expected, sizeof(value));
-	}
+	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.settings), &only, value, BPF_ANY), 0);
 }
 
 /* ---- one frame ------------------------------------------------------------- */
@@ -173,6 +145,7 @@ static void check_leases(enum lease touched, __u64 since_ns)
  * @out:                        as it leaves, where that is not how it came
  * @lease:                      whose frame it is, when it is redirected
  * @asked, @requester, @vlan:   what the ring record says, when there is one
+ * @settings:                   as they are when the frame comes
  */
 struct row {
 	const char *name;
@@ -182,6 +155,7 @@ struct row {
 	enum lease lease;
 	const char *asked, *requester;
 	__u16 vlan;
+	struct skep_settings settings;
 };
 
 static enum xdp_action action_of(enum skep_verdict verdict)
@@ -195,6 +169,8 @@ static enum xdp_action action_of(enum skep_verdict verdict)
 	case SKEP_ASK_IP:
 	case SKEP_DROP_ASK_RING_FULL:
 	case SKEP_DROP_ASK_TOO_LONG:
+	case SKEP_DROP_BUDGET:
+	case SKEP_DROP_BUDGET_REQUESTER:
 		return XDP_DROP;
 	default:
 		return XDP_PASS;
@@ -232,13 +208,14 @@ static void check_row(const struct row *row)
 	static struct outcome outcome;
 
 	set_leases();
+	set_settings(&row->settings);
 	consume();
 	harness_mark(fd_of(skel->maps.counters));
 	harness_run(program(), row->in.at, row->in.len, &outcome);
 	harness_check_counted(fd_of(skel->maps.counters), row->verdict);
 	assert_int_equal(outcome.action, action_of(row->verdict));
 	harness_check_frame(&outcome, out->at, out->len);
-	check_leases(row->lease, coarse_ns);
+	harness_check_leases(fd_of(skel->maps.leases), leases, LEASES, row->lease, IN, coarse_ns);
 	if (row->verdict == SKEP_ASK_ARP || row->verdict == SKEP_ASK_IP)
 		check_record(row, now_ns);
 	else
@@ -256,12 +233,16 @@ static void becomes(void **state)
 #define TO_LEASE MAC_LEASE MAC_ROUTER
 #define TO_TAGGED MAC_TAGGED MAC_ROUTER
 #define TO_OTHER MAC_OTHER MAC_ROUTER
+#define TO_SECOND MAC_SECOND MAC_ROUTER
 #define ASK(ip) WHO_HAS(MAC_ROUTER, IP_ROUTER, ip)
 #define PING(ip) IPV4(IP_CLIENT, ip)
 #define PASSES(what) .verdict = SKEP_PASS_##what
 #define LEASED(what, whose) .verdict = SKEP_LEASED_##what, .lease = (whose)
 #define HELD_ARP(ip) .verdict = SKEP_ASK_ARP, .asked = (ip), .requester = IP_ROUTER
 #define HELD_IP(ip) .verdict = SKEP_ASK_IP, .asked = (ip), .requester = IP_CLIENT
+#define DRAINED .settings.flags = SKEP_SETTING_DRAIN
+#define USED_UP(what) .settings.what##_interval_ns = 1 /* and no burst */
+#define BOTH_USED_UP USED_UP(bind), USED_UP(requester)
 
 static const struct row rows[] = {
 	/* The box's own. */
@@ -353,10 +334,67 @@ static const struct row rows[] = {
 	 BYTES(TO_TAGGED TYPE_IPV4 PING(IP_LEASED)), .verdict = SKEP_DROP_WRONG_MAC},
 	{"IPv4 to a lease's address and another MAC on its VLAN",
 	 BYTES(TO_LEASE TAG_7 TYPE_IPV4 PING(IP_LEASED)), .verdict = SKEP_DROP_WRONG_MAC},
+	{"who-has for a lease, sent to another MAC", BYTES(TO_OTHER TYPE_ARP ASK(IP_LEASED)),
+	 .verdict = SKEP_DROP_WRONG_MAC},
+	{"who-has for a lease, sent to another MAC on its VLAN",
+	 BYTES(TO_LEASE TAG_7 TYPE_ARP ASK(IP_LEASED)), .verdict = SKEP_DROP_WRONG_MAC},
+	{"is-at for a lease, sent to another MAC",
+	 BYTES(TO_OTHER TYPE_ARP IS_AT(MAC_ROUTER, IP_ROUTER, MAC_LEASE, IP_LEASED)),
+	 .verdict = SKEP_DROP_WRONG_MAC},
+	{"IPv4 to a lease's MAC with its last bit off",
+	 BYTES("\x00\x25\x90\x01\x02\x02" MAC_ROUTER TYPE_IPV4 PING(IP_LEASED)),
+	 .verdict = SKEP_DROP_WRONG_MAC},
+	{"IPv4 to a lease's MAC with a bit in its middle off",
+	 BYTES("\x00\x25\x90\x81\x02\x03" MAC_ROUTER TYPE_IPV4 PING(IP_LEASED)),
+	 .verdict = SKEP_DROP_WRONG_MAC},
+	{"IPv4 to a lease's MAC with a bit at its beginning off",
+	 BYTES("\x02\x25\x90\x01\x02\x03" MAC_ROUTER TYPE_IPV4 PING(IP_LEASED)),
+	 .verdict = SKEP_DROP_WRONG_MAC},
 	{"IPv4 to a lease's address, broadcast", BYTES(TO_ALL TYPE_IPV4 PING(IP_LEASED)),
 	 PASSES(IP_GROUP)},
 	{"IPv4 to a lease's address, multicast",
 	 BYTES(MAC_GROUP MAC_ROUTER TYPE_IPV4 PING(IP_LEASED)), PASSES(IP_GROUP)},
+
+	/* To a further address of its container: arrives with the container's own link address. */
+	{"shared: IPv4", BYTES(TO_SECOND TYPE_IPV4 PING(IP_SECOND)), LEASED(IP, SECOND),
+	 .out = BYTES(TO_LEASE TYPE_IPV4 PING(IP_SECOND))},
+	{"shared: IPv4 on a VLAN", BYTES(TO_SECOND TAG_7 TYPE_IPV4 PING(IP_SECOND)),
+	 LEASED(IP, SECOND_TAGGED), .out = BYTES(TO_TAGGED TYPE_IPV4 PING(IP_SECOND))},
+	{"shared: who-has", BYTES(TO_ALL TYPE_ARP ASK(IP_SECOND) PADDING), LEASED(ARP, SECOND)},
+	{"shared: who-has, sent to it", BYTES(TO_SECOND TYPE_ARP ASK(IP_SECOND) PADDING),
+	 LEASED(ARP, SECOND), .out = BYTES(TO_LEASE TYPE_ARP ASK(IP_SECOND) PADDING)},
+	{"shared: who-has, sent to it, that names it",
+	 BYTES(TO_SECOND TYPE_ARP ARP(OP_REQUEST, MAC_ROUTER, IP_ROUTER, MAC_SECOND, IP_SECOND)),
+	 LEASED(ARP, SECOND),
+	 .out = BYTES(
+		 TO_LEASE TYPE_ARP ARP(OP_REQUEST, MAC_ROUTER, IP_ROUTER, MAC_LEASE, IP_SECOND))},
+	{"shared: who-has on a VLAN", BYTES(TO_ALL TAG_7 TYPE_ARP ASK(IP_SECOND)),
+	 LEASED(ARP, SECOND_TAGGED), .out = BYTES(TO_ALL TYPE_ARP ASK(IP_SECOND))},
+	{"shared: is-at",
+	 BYTES(TO_SECOND TYPE_ARP IS_AT(MAC_ROUTER, IP_ROUTER, MAC_SECOND, IP_SECOND)),
+	 LEASED(ARP, SECOND),
+	 .out = BYTES(TO_LEASE TYPE_ARP IS_AT(MAC_ROUTER, IP_ROUTER, MAC_LEASE, IP_SECOND))},
+	{"shared: is-at on a VLAN",
+	 BYTES(TO_SECOND TAG_7 TYPE_ARP IS_AT(MAC_ROUTER, IP_ROUTER, MAC_SECOND, IP_SECOND)),
+	 LEASED(ARP, SECOND_TAGGED),
+	 .out = BYTES(TO_TAGGED TYPE_ARP IS_AT(MAC_ROUTER, IP_ROUTER, MAC_TAGGED, IP_SECOND))},
+	{"shared: is-at that names another",
+	 BYTES(TO_SECOND TYPE_ARP IS_AT(MAC_ROUTER, IP_ROUTER, MAC_OTHER, IP_SECOND)),
+	 LEASED(ARP, SECOND),
+	 .out = BYTES(TO_LEASE TYPE_ARP IS_AT(MAC_ROUTER, IP_ROUTER, MAC_OTHER, IP_SECOND))},
+	{"shared: is-at, broadcast",
+	 BYTES(TO_ALL TYPE_ARP IS_AT(MAC_ROUTER, IP_ROUTER, MAC_SECOND, IP_SECOND)),
+	 LEASED(ARP, SECOND),
+	 .out = BYTES(TO_ALL TYPE_ARP IS_AT(MAC_ROUTER, IP_ROUTER, MAC_LEASE, IP_SECOND))},
+	{"shared: IPv4 to the container's own MAC", BYTES(TO_LEASE TYPE_IPV4 PING(IP_SECOND)),
+	 .verdict = SKEP_DROP_WRONG_MAC},
+	{"shared: who-has to the container's own MAC", BYTES(TO_LEASE TYPE_ARP ASK(IP_SECOND)),
+	 .verdict = SKEP_DROP_WRONG_MAC},
+	{"shared: IPv4 to the first address by the MAC of the second",
+	 BYTES(TO_SECOND TYPE_IPV4 PING(IP_LEASED)), .verdict = SKEP_DROP_WRONG_MAC},
+	{"shared: who-has for the first address by the MAC of the second",
+	 BYTES(TO_SECOND TYPE_ARP ASK(IP_LEASED)), .verdict = SKEP_DROP_WRONG_MAC},
+	{"shared: IPv4, broadcast", BYTES(TO_ALL TYPE_IPV4 PING(IP_SECOND)), PASSES(IP_GROUP)},
 
 	/* To a dark address. */
 	{"who-has for a dark address", BYTES(TO_ALL TYPE_ARP ASK(IP_DARK)), HELD_ARP(IP_DARK)},
@@ -407,6 +445,48 @@ static const struct row rows[] = {
 	 BYTES(TO_OTHER TYPE_IPV4 IPV4(IP_ALL, IP_DARK)), PASSES(IP_SENDER)},
 	{"IPv4 to a dark address in a frame from a group",
 	 BYTES(MAC_OTHER MAC_GROUP TYPE_IPV4 PING(IP_DARK)), PASSES(IP_SENDER)},
+
+	/* To a dark address of a farm that is drained: the box's own. */
+	{"drained: who-has for a dark address", BYTES(TO_ALL TYPE_ARP ASK(IP_DARK)), PASSES(DRAIN),
+	 DRAINED},
+	{"drained: who-has for a dark address on a VLAN", BYTES(TO_ALL TAG_7 TYPE_ARP ASK(IP_DARK)),
+	 PASSES(DRAIN), DRAINED},
+	{"drained: IPv4 to a dark address", BYTES(TO_OTHER TYPE_IPV4 PING(IP_DARK)), PASSES(DRAIN),
+	 DRAINED},
+	{"drained: who-has for a dark address, budgets used up",
+	 BYTES(TO_ALL TYPE_ARP ASK(IP_DARK)), PASSES(DRAIN),
+	 .settings = {.flags = SKEP_SETTING_DRAIN,
+		      .bind_interval_ns = 1,
+		      .requester_interval_ns = 1}},
+	{"drained: probe for a dark address",
+	 BYTES(TO_ALL TYPE_ARP WHO_HAS(MAC_ROUTER, IP_NONE, IP_DARK)), PASSES(ARP_PROBE), DRAINED},
+	{"drained: who-has for a lease", BYTES(TO_ALL TYPE_ARP ASK(IP_LEASED)), LEASED(ARP, PLAIN),
+	 DRAINED},
+	{"drained: IPv4 to a lease", BYTES(TO_LEASE TYPE_IPV4 PING(IP_LEASED)), LEASED(IP, PLAIN),
+	 DRAINED},
+
+	/* Over a budget: only what would ask for a bind. */
+	{"over the farm's budget: who-has", BYTES(TO_ALL TYPE_ARP ASK(IP_DARK)),
+	 .verdict = SKEP_DROP_BUDGET, USED_UP(bind)},
+	{"over the farm's budget: who-has on a VLAN", BYTES(TO_ALL TAG_7 TYPE_ARP ASK(IP_DARK)),
+	 .verdict = SKEP_DROP_BUDGET, USED_UP(bind)},
+	{"over the farm's budget: IPv4", BYTES(TO_OTHER TYPE_IPV4 PING(IP_DARK)),
+	 .verdict = SKEP_DROP_BUDGET, USED_UP(bind)},
+	{"over the requester's budget: who-has", BYTES(TO_ALL TYPE_ARP ASK(IP_DARK)),
+	 .verdict = SKEP_DROP_BUDGET_REQUESTER, USED_UP(requester)},
+	{"over the requester's budget: IPv4", BYTES(TO_OTHER TYPE_IPV4 PING(IP_DARK)),
+	 .verdict = SKEP_DROP_BUDGET_REQUESTER, USED_UP(requester)},
+	{"over both budgets: who-has", BYTES(TO_ALL TYPE_ARP ASK(IP_DARK)),
+	 .verdict = SKEP_DROP_BUDGET_REQUESTER, BOTH_USED_UP},
+	{"over both budgets: probe for a dark address",
+	 BYTES(TO_ALL TYPE_ARP WHO_HAS(MAC_ROUTER, IP_NONE, IP_DARK)), PASSES(ARP_PROBE),
+	 BOTH_USED_UP},
+	{"over both budgets: who-has for an excluded address", BYTES(TO_ALL TYPE_ARP ASK(IP_HOLE)),
+	 PASSES(EXCLUDED), BOTH_USED_UP},
+	{"over both budgets: who-has for a lease", BYTES(TO_ALL TYPE_ARP ASK(IP_LEASED)),
+	 LEASED(ARP, PLAIN), BOTH_USED_UP},
+	{"over both budgets: IPv4 to a lease", BYTES(TO_LEASE TYPE_IPV4 PING(IP_LEASED)),
+	 LEASED(IP, PLAIN), BOTH_USED_UP},
 };
 
 /* ---- lengths --------------------------------------------------------------- */
@@ -559,7 +639,7 @@ static void soil_the_ring(void)
 
 static void leases_count_their_frames(void **state)
 {
-	struct skep_addr key = key_of(PLAIN);
+	struct skep_addr key = harness_lease_key(&leases[PLAIN]);
 	struct skep_lease lease;
 
 	(void)state;
@@ -568,7 +648,7 @@ static void leases_count_their_frames(void **state)
 	send_many(&leased_ip, 10, XDP_REDIRECT);
 	harness_check_counted_n(fd_of(skel->maps.counters), SKEP_LEASED_IP, 10);
 	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.leases), &key, &lease), 0);
-	assert_int_equal(lease.packets_in, 10);
+	assert_int_equal(lease.packets_in, 10 + 10);
 }
 
 /* Bytes of the ring that a record takes: the kernel puts 8 before it and aligns to 8. */
@@ -620,6 +700,262 @@ static void the_ring_has_room_for_a_small_record_only(void **state)
 	assert_int_equal(consume(), n + 1);
 }
 
+/* ---- budgets --------------------------------------------------------------- */
+
+#define HOUR 3600000000000ULL
+#define UNTOUCHED 12345
+
+static __u64 farm_bucket(void)
+{
+	__u32 only = 0;
+	__u64 tat;
+
+	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.bind_budget), &only, &tat), 0);
+	return tat;
+}
+
+static void set_farm_bucket(__u64 tat)
+{
+	__u32 only = 0;
+
+	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.bind_budget), &only, &tat, BPF_ANY),
+			 0);
+}
+
+static bool is_known(const char *ip, __u16 vlan)
+{
+	struct skep_addr key = {.ip = harness_ip(ip), .vlan = vlan, .uplink = UPLINK};
+	__u64 tat;
+
+	return !bpf_map_lookup_elem(fd_of(skel->maps.requesters), &key, &tat);
+}
+
+static unsigned int count_requesters(void)
+{
+	struct skep_addr key, *last = NULL;
+	unsigned int n = 0;
+
+	while (!bpf_map_get_next_key(fd_of(skel->maps.requesters), last, &key)) {
+		last = &key;
+		n++;
+	}
+	return n;
+}
+
+static void forget_requesters(void)
+{
+	struct skep_addr key;
+
+	while (!bpf_map_get_next_key(fd_of(skel->maps.requesters), NULL, &key))
+		assert_int_equal(bpf_map_delete_elem(fd_of(skel->maps.requesters), &key), 0);
+}
+
+/* An empty ring, full buckets, and these settings. */
+static int begin(const struct skep_settings *value)
+{
+	consume();
+	set_leases();
+	set_settings(value);
+	set_farm_bucket(0);
+	forget_requesters();
+	return fd_of(skel->maps.counters);
+}
+
+/* Each of @n frames becomes just this. */
+static void check_many(const struct bytes *frame, unsigned int n, enum skep_verdict verdict)
+{
+	int counters = fd_of(skel->maps.counters);
+
+	harness_mark(counters);
+	send_many(frame, n, action_of(verdict));
+	harness_check_counted_n(counters, verdict, n);
+	assert_int_equal(consume(), verdict == SKEP_ASK_ARP || verdict == SKEP_ASK_IP ? n : 0);
+}
+
+static const struct bytes from_second_asker =
+	BYTES(TO_ALL TYPE_ARP WHO_HAS(MAC_OTHER, IP_FOREIGN, IP_DARK));
+static const struct bytes dark_arp_tagged = BYTES(TO_ALL TAG_7 TYPE_ARP ASK(IP_DARK));
+
+/* Whoever asks, and for whatever. */
+static void the_farm_has_a_budget(void **state)
+{
+	static const struct skep_settings three = {.bind_interval_ns = HOUR,
+						   .bind_burst_ns = 3 * HOUR};
+
+	(void)state;
+	begin(&three);
+	check_many(&dark_arp, 1, SKEP_ASK_ARP);
+	check_many(&dark_ip, 1, SKEP_ASK_IP);
+	check_many(&from_second_asker, 1, SKEP_ASK_ARP);
+	check_many(&dark_arp, 10, SKEP_DROP_BUDGET);
+	check_many(&dark_ip, 10, SKEP_DROP_BUDGET);
+	check_many(&from_second_asker, 10, SKEP_DROP_BUDGET);
+	assert_int_equal(count_requesters(), 0);
+	check_many(&leased_ip, 10, SKEP_LEASED_IP);
+}
+
+static void each_requester_has_a_budget(void **state)
+{
+	static const struct skep_settings two = {
+		.bind_interval_ns = HOUR,
+		.bind_burst_ns = 100 * HOUR,
+		.requester_interval_ns = HOUR,
+		.requester_burst_ns = 2 * HOUR,
+	};
+	__u64 before;
+
+	(void)state;
+	begin(&two);
+	check_many(&dark_arp, 2, SKEP_ASK_ARP);
+	before = farm_bucket();
+	check_many(&dark_arp, 10, SKEP_DROP_BUDGET_REQUESTER);
+	assert_int_equal(farm_bucket(), before);
+	check_many(&from_second_asker, 2, SKEP_ASK_ARP);
+	check_many(&from_second_asker, 10, SKEP_DROP_BUDGET_REQUESTER);
+	check_many(&dark_ip, 2, SKEP_ASK_IP);
+	check_many(&dark_ip, 10, SKEP_DROP_BUDGET_REQUESTER);
+	/* Who has the same address on another VLAN is somebody else. */
+	check_many(&dark_arp_tagged, 2, SKEP_ASK_ARP);
+	check_many(&dark_arp_tagged, 10, SKEP_DROP_BUDGET_REQUESTER);
+	assert_int_equal(count_requesters(), 4);
+	assert_true(is_known(IP_ROUTER, 0) && is_known(IP_ROUTER, 7));
+	assert_true(is_known(IP_FOREIGN, 0) && is_known(IP_CLIENT, 0));
+}
+
+/* The bucket holds the moment it is full again: as if the time had passed. */
+static void budgets_come_back(void **state)
+{
+	static const struct skep_settings one = {.bind_interval_ns = HOUR, .bind_burst_ns = HOUR};
+	__u64 now, tat;
+
+	(void)state;
+	begin(&one);
+	now = harness_clock(CLOCK_MONOTONIC);
+	check_many(&dark_arp, 1, SKEP_ASK_ARP);
+	assert_in_range(farm_bucket(), now + HOUR, harness_clock(CLOCK_MONOTONIC) + HOUR);
+	tat = farm_bucket();
+	check_many(&dark_arp, 1, SKEP_DROP_BUDGET);
+	assert_int_equal(farm_bucket(), tat);
+	set_farm_bucket(tat - HOUR);
+	check_many(&dark_arp, 1, SKEP_ASK_ARP);
+	check_many(&dark_arp, 1, SKEP_DROP_BUDGET);
+}
+
+static void without_limits_nobody_is_remembered(void **state)
+{
+	static const struct skep_settings none = {.bind_burst_ns = HOUR,
+						  .requester_burst_ns = HOUR};
+
+	(void)state;
+	begin(&none);
+	set_farm_bucket(UNTOUCHED);
+	check_many(&dark_arp, 100, SKEP_ASK_ARP);
+	assert_int_equal(farm_bucket(), UNTOUCHED);
+	assert_int_equal(count_requesters(), 0);
+}
+
+/* Neither frames for leases, nor those that are too long to be held, cost anybody anything. */
+static void only_asks_are_counted(void **state)
+{
+	static const struct skep_settings one = {
+		.bind_interval_ns = HOUR,
+		.bind_burst_ns = HOUR,
+		.requester_interval_ns = HOUR,
+		.requester_burst_ns = HOUR,
+	};
+	struct bytes too_long;
+
+	(void)state;
+	begin(&one);
+	check_many(&leased_ip, 10, SKEP_LEASED_IP);
+	check_many(&foreign_ip, 10, SKEP_PASS_NO_RANGE);
+	too_long = longer(&dark_ip, SKEP_ASK_LARGE + 1);
+	check_many(&too_long, 10, SKEP_DROP_ASK_TOO_LONG);
+	assert_int_equal(farm_bucket(), 0);
+	assert_int_equal(count_requesters(), 0);
+	check_many(&dark_ip, 1, SKEP_ASK_IP);
+}
+
+/* A sender that forges its address finds a full bucket each time, but the farm's stays in force,
+ * and the map holds no more than it has room for. */
+static void forged_requesters_are_forgotten(void **state)
+{
+	static const struct skep_settings s = {
+		.bind_interval_ns = HOUR,
+		.requester_interval_ns = HOUR,
+		.requester_burst_ns = HOUR,
+	};
+	static struct outcome outcome;
+	__u8 frame[64];
+	int counters = begin(&s);
+
+	(void)state;
+	memcpy(frame, dark_arp.at, dark_arp.len);
+	harness_mark(counters);
+	for (__u32 i = 0; i < 3 * SKEP_REQUESTERS_MAX; i++) {
+		__be32 forged = htonl(0x0b000001 + i); /* 11.0.0.1 and on */
+
+		memcpy(frame + 28, &forged, sizeof(forged));
+		harness_run(program(), frame, dark_arp.len, &outcome);
+	}
+	harness_check_counted_n(counters, SKEP_DROP_BUDGET, 3 * SKEP_REQUESTERS_MAX);
+	assert_in_range(count_requesters(), SKEP_REQUESTERS_MAX / 2, SKEP_REQUESTERS_MAX);
+}
+
+/* ---- several CPUs at once -------------------------------------------------- */
+
+#define THREADS 2
+#define ALLOWED 5000 /* fewer than the ring holds */
+
+static void *flood(void *err)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = dark_arp.at,
+		    .data_size_in = (__u32)dark_arp.len, .repeat = 10 * ALLOWED);
+
+	*(int *)err = bpf_prog_test_run_opts(program(), &opts);
+	return NULL;
+}
+
+/* Just as many were let through as the budget has, and as many records are in the ring. */
+static void check_flood(const struct skep_settings *value, enum skep_verdict refused)
+{
+	int counters = begin(value), errs[THREADS];
+	pthread_t threads[THREADS];
+
+	harness_mark(counters);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, flood, &errs[i]), 0);
+	for (int i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_int_equal(errs[i], 0);
+	}
+	assert_int_equal(harness_counter(counters, SKEP_ASK_ARP) - counted_before[SKEP_ASK_ARP],
+			 ALLOWED);
+	assert_int_equal(harness_counter(counters, refused) - counted_before[refused],
+			 THREADS * 10 * ALLOWED - ALLOWED);
+	assert_int_equal(consume(), ALLOWED);
+}
+
+static void a_flood_by_several_cpus_stays_within_the_farms_budget(void **state)
+{
+	static const struct skep_settings s = {.bind_interval_ns = HOUR,
+					       .bind_burst_ns = ALLOWED * HOUR};
+
+	(void)state;
+	check_flood(&s, SKEP_DROP_BUDGET);
+}
+
+static void a_flood_by_several_cpus_stays_within_the_requesters_budget(void **state)
+{
+	static const struct skep_settings s = {
+		.requester_interval_ns = HOUR,
+		.requester_burst_ns = ALLOWED * HOUR,
+	};
+
+	(void)state;
+	check_flood(&s, SKEP_DROP_BUDGET_REQUESTER);
+}
+
 static void every_verdict_was_seen(void **state)
 {
 	static const enum skep_verdict verdicts[] = {SKEP_VERDICTS_UPLINK(HARNESS_VERDICT)};
@@ -665,6 +1001,14 @@ int main(void)
 		cmocka_unit_test(leases_count_their_frames),
 		cmocka_unit_test(the_ring_is_full),
 		cmocka_unit_test(the_ring_has_room_for_a_small_record_only),
+		cmocka_unit_test(the_farm_has_a_budget),
+		cmocka_unit_test(each_requester_has_a_budget),
+		cmocka_unit_test(budgets_come_back),
+		cmocka_unit_test(without_limits_nobody_is_remembered),
+		cmocka_unit_test(only_asks_are_counted),
+		cmocka_unit_test(forged_requesters_are_forgotten),
+		cmocka_unit_test(a_flood_by_several_cpus_stays_within_the_farms_budget),
+		cmocka_unit_test(a_flood_by_several_cpus_stays_within_the_requesters_budget),
 		cmocka_unit_test(every_verdict_was_seen),
 	};
 	static struct table table;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Both programs on a wire: veth pairs in a network namespace of this process alone, which goes away
- *with it. Here is seen what a run without a wire can not show: at which interface a frame arrives,
- *and tags, which the kernel keeps beside a frame and not in it. No skepd, no container, no address.
+ * with it. Here is seen what a run without a wire can not show: at which interface a frame arrives,
+ * and tags, which the kernel keeps beside a frame and not in it. No skepd, no container, no
+ *address.
  *
  *	gateway === uplink   [XDP]      port [tc] === inside
  */
@@ -146,6 +147,8 @@ static void check_arrives(int fd, const struct bytes *frame, int tag)
 /* ---- the world ------------------------------------------------------------- */
 
 #define MAC_GATEWAY MAC_ROUTER
+#define MAC_SECOND "\x00\x25\x90\x21\x21\x21"
+#define IP_SECOND "\x0a\x42\x04\x15" /* 10.66.4.21 */
 
 static const struct bytes who_has_leased =
 	BYTES(MAC_ALL MAC_GATEWAY TYPE_ARP WHO_HAS(MAC_GATEWAY, IP_ROUTER, IP_LEASED));
@@ -157,13 +160,20 @@ static const struct bytes who_has_box =
 	BYTES(MAC_ALL MAC_GATEWAY TYPE_ARP WHO_HAS(MAC_GATEWAY, IP_ROUTER, IP_FOREIGN));
 static const struct bytes pong = BYTES(MAC_GATEWAY MAC_LEASE TYPE_IPV4 IPV4(IP_LEASED, IP_CLIENT));
 
-static void set_lease(const struct bpf_map *map, __u16 vlan)
+/* Both addresses are one container's; the first one's link address is its own. */
+static void set_leases(void)
 {
-	struct skep_addr key = {.ip = harness_ip(IP_LEASED), .vlan = vlan, .uplink = UPLINK};
-	struct skep_lease lease = {.port = if_nametoindex("port")};
+	const __u32 at = if_nametoindex("port");
+	const struct harness_lease leases[] = {
+		{NULL, NULL, NULL, 0, 0, 0},
+		{IP_LEASED, MAC_LEASE, NULL, 0, UPLINK, at},
+		{IP_LEASED, MAC_LEASE, NULL, 7, UPLINK, at},
+		{IP_SECOND, MAC_SECOND, MAC_LEASE, 0, UPLINK, at},
+		{IP_SECOND, MAC_SECOND, MAC_LEASE, 7, UPLINK, at},
+	};
 
-	memcpy(lease.mac, MAC_LEASE, sizeof(lease.mac));
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(map), &key, &lease, BPF_ANY), 0);
+	harness_set_leases(bpf_map__fd(uplink->maps.leases), leases, ARRAY_SIZE(leases));
+	harness_set_leases(bpf_map__fd(port->maps.leases), leases, ARRAY_SIZE(leases));
 }
 
 static void set_port(__u16 vlan)
@@ -214,10 +224,7 @@ static int setup(void **state)
 	gateway = listen_at("gateway");
 	inside = listen_at("inside");
 	box = listen_at("uplink");
-	set_lease(uplink->maps.leases, 0);
-	set_lease(uplink->maps.leases, 7);
-	set_lease(port->maps.leases, 0);
-	set_lease(port->maps.leases, 7);
+	set_leases();
 	set_uplink();
 	return 0;
 }
@@ -285,6 +292,31 @@ static void a_tag_ends_at_the_port(void **state)
 	check_arrives(inside, &ping_leased, NO_TAG);
 }
 
+/* The second address has a link address of its own outside, but inside there is one. */
+static void frames_of_a_second_address_are_translated(void **state)
+{
+	static const struct bytes ping =
+		BYTES(MAC_SECOND MAC_GATEWAY TYPE_IPV4 IPV4(IP_CLIENT, IP_SECOND));
+	static const struct bytes ping_tagged =
+		BYTES(MAC_SECOND MAC_GATEWAY TAG_7 TYPE_IPV4 IPV4(IP_CLIENT, IP_SECOND));
+	static const struct bytes ping_inside =
+		BYTES(MAC_LEASE MAC_GATEWAY TYPE_IPV4 IPV4(IP_CLIENT, IP_SECOND));
+	static const struct bytes is_at = BYTES(MAC_SECOND MAC_GATEWAY TYPE_ARP IS_AT(
+		MAC_GATEWAY, IP_ROUTER, MAC_SECOND, IP_SECOND));
+	static const struct bytes is_at_inside = BYTES(
+		MAC_LEASE MAC_GATEWAY TYPE_ARP IS_AT(MAC_GATEWAY, IP_ROUTER, MAC_LEASE, IP_SECOND));
+
+	(void)state;
+	put(gateway, &ping);
+	check_arrives(inside, &ping_inside, NO_TAG);
+	put(gateway, &ping_tagged);
+	check_arrives(inside, &ping_inside, NO_TAG);
+	put(gateway, &is_at);
+	check_arrives(inside, &is_at_inside, NO_TAG);
+	put(gateway, &ping_leased);
+	check_arrives(inside, &ping_leased, NO_TAG);
+}
+
 /* ---- the port -------------------------------------------------------------- */
 
 /* Each sends a marker after the frame that must not arrive: nothing comes before it. */
@@ -321,6 +353,49 @@ static void frames_leave_with_their_vlan(void **state)
 	set_port(7);
 	put(inside, &pong);
 	check_arrives(gateway, &pong, 7);
+}
+
+static void a_second_address_leaves_with_its_own_mac(void **state)
+{
+	static const struct bytes sent =
+		BYTES(MAC_GATEWAY MAC_LEASE TYPE_IPV4 IPV4(IP_SECOND, IP_CLIENT));
+	static const struct bytes left =
+		BYTES(MAC_GATEWAY MAC_SECOND TYPE_IPV4 IPV4(IP_SECOND, IP_CLIENT));
+	static const struct bytes is_at = BYTES(
+		MAC_GATEWAY MAC_LEASE TYPE_ARP IS_AT(MAC_LEASE, IP_SECOND, MAC_GATEWAY, IP_ROUTER));
+	static const struct bytes is_at_left = BYTES(MAC_GATEWAY MAC_SECOND TYPE_ARP IS_AT(
+		MAC_SECOND, IP_SECOND, MAC_GATEWAY, IP_ROUTER));
+
+	(void)state;
+	set_port(0);
+	put(inside, &sent);
+	check_arrives(gateway, &left, NO_TAG);
+	put(inside, &is_at);
+	check_arrives(gateway, &is_at_left, NO_TAG);
+	set_port(7);
+	put(inside, &sent);
+	check_arrives(gateway, &left, 7);
+	put(inside, &is_at);
+	check_arrives(gateway, &is_at_left, 7);
+}
+
+/* What a sniffer inside saw of a frame that left (a clone of it) is not written over. */
+static void the_container_sees_its_own_frame(void **state)
+{
+	static const struct bytes sent =
+		BYTES(MAC_GATEWAY MAC_LEASE TYPE_IPV4 IPV4(IP_SECOND, IP_CLIENT));
+	static const struct bytes left =
+		BYTES(MAC_GATEWAY MAC_SECOND TYPE_IPV4 IPV4(IP_SECOND, IP_CLIENT));
+	cleanup_close int sniffer = listen_at("inside");
+	int off = 0;
+
+	(void)state;
+	assert_int_equal(setsockopt(sniffer, SOL_PACKET, PACKET_IGNORE_OUTGOING, &off, sizeof(off)),
+			 0);
+	set_port(0);
+	put(inside, &sent);
+	check_arrives(gateway, &left, NO_TAG);
+	check_arrives(sniffer, &sent, NO_TAG);
 }
 
 /* The kernel takes the tag out of the frame before the program sees it. */
@@ -363,12 +438,18 @@ int main(void)
 		 attach_native, detach_uplink, NULL},
 		{"native: a_tag_ends_at_the_port", a_tag_ends_at_the_port, attach_native,
 		 detach_uplink, NULL},
+		{"native: frames_of_a_second_address_are_translated",
+		 frames_of_a_second_address_are_translated, attach_native, detach_uplink, NULL},
 		{"generic: frames_of_a_lease_arrive_inside", frames_of_a_lease_arrive_inside,
 		 attach_generic, detach_uplink, NULL},
 		{"generic: a_tag_ends_at_the_port", a_tag_ends_at_the_port, attach_generic,
 		 detach_uplink, NULL},
+		{"generic: frames_of_a_second_address_are_translated",
+		 frames_of_a_second_address_are_translated, attach_generic, detach_uplink, NULL},
 		cmocka_unit_test(frames_leave_through_the_uplink),
 		cmocka_unit_test(frames_leave_with_their_vlan),
+		cmocka_unit_test(a_second_address_leaves_with_its_own_mac),
+		cmocka_unit_test(the_container_sees_its_own_frame),
 		cmocka_unit_test(a_container_sends_no_tags),
 		cmocka_unit_test(a_forged_address_does_not_leave),
 		cmocka_unit_test(ipv4_cut_off_anywhere),

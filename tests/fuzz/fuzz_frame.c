@@ -41,6 +41,7 @@ static void check_ethernet(const uint8_t *data, size_t size, const struct frame 
 	const uint8_t *macs = size < sizeof(struct ethhdr) ? none : data;
 
 	check(!memcmp(f->dst, macs, 6) && !memcmp(f->src, macs + 6, 6));
+	check(parse_mac_equal(f->dst, f->src) == !memcmp(macs, macs + 6, 6));
 	check(f->tagged <= 1 && f->vlan <= 4095 && (f->tagged || !f->vlan));
 	if (f->tagged)
 		check(data[12] == 0x81 && data[13] == 0 &&

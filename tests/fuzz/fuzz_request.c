@@ -22,6 +22,10 @@ static const char *const errors[] = {
 	"\"address\" is no IPv4 address",
 	"\"uplink\" is no interface name",
 	"\"vlan\" is no VLAN id (0 to 4094)",
+	"\"warm\" is no number of containers (1 to 65536)",
+	"\"max\" is no number of containers (1 to 65536)",
+	"\"warm\" is more than \"max\"",
+	"\"on\" is neither true nor false",
 };
 
 static void check(bool holds)
@@ -64,22 +68,53 @@ static void add(json_t *object, const char *key, json_t *value)
 	check(value && !json_object_set_new(object, key, value));
 }
 
-static char *write_down(const struct request *request)
+static void add_release(json_t *object, const struct request *request)
 {
-	json_t *object = json_object();
-	char address[INET_ADDRSTRLEN], *line;
+	char address[INET_ADDRSTRLEN];
 
 	inet_ntop(AF_INET, &request->address, address, sizeof(address));
-	add(object, "command", json_string(command_name(request->command)));
 	add(object, "address", json_string(address));
 	if (request->uplink[0])
 		add(object, "uplink", json_string(request->uplink));
 	if (request->vlan >= 0)
 		add(object, "vlan", json_integer(request->vlan));
+}
+
+static char *write_down(const struct request *request)
+{
+	json_t *object = json_object();
+	char *line;
+
+	add(object, "command", json_string(command_name(request->command)));
+	if (request->command == COMMAND_RELEASE)
+		add_release(object, request);
+	if (request->command == COMMAND_RESIZE) {
+		add(object, "warm", json_integer(request->warm));
+		add(object, "max", json_integer(request->max));
+	}
+	if (request->command == COMMAND_DRAIN)
+		add(object, "on", json_boolean(request->on));
 	line = json_dumps(object, JSON_COMPACT);
 	json_decref(object);
 	check(line != NULL);
 	return line;
+}
+
+/* What a command does not take is zero. */
+static void check_bounds(const struct request *request)
+{
+	check(request->command < COMMAND_MAX);
+	check(strnlen(request->uplink, IFNAMSIZ) < IFNAMSIZ);
+	check(request->vlan >= -1 && request->vlan <= 4094);
+	if (request->command != COMMAND_RELEASE)
+		check(!request->address && !request->uplink[0] && !request->vlan);
+	if (request->command != COMMAND_RESIZE)
+		check(!request->warm && !request->max);
+	else
+		check(request->warm && request->warm <= request->max &&
+		      request->max <= SKEP_CONTAINERS_MAX);
+	if (request->command != COMMAND_DRAIN)
+		check(!request->on);
 }
 
 static void check_taken(const struct request *request)
@@ -88,17 +123,12 @@ static void check_taken(const struct request *request)
 	const char *error;
 	cleanup_free char *line = NULL;
 
-	check(request->command < COMMAND_MAX);
-	check(strnlen(request->uplink, IFNAMSIZ) < IFNAMSIZ);
-	check(request->vlan >= -1 && request->vlan <= 4094);
-	if (request->command != COMMAND_RELEASE) {
-		check(!request->address && !request->uplink[0] && !request->vlan);
-		return;
-	}
+	check_bounds(request);
 	line = write_down(request);
 	check(!parse(line, strlen(line), &again, &error));
 	check(again.command == request->command && again.address == request->address &&
-	      again.vlan == request->vlan && !strcmp(again.uplink, request->uplink));
+	      again.vlan == request->vlan && !strcmp(again.uplink, request->uplink) &&
+	      again.warm == request->warm && again.max == request->max && again.on == request->on);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -13,7 +13,8 @@
 #	done_testing
 #
 # From outside: SKEP_TEMPLATE (a built root file system, absolute), BUILD, LAB_PREFIX.
-# A test may set WARM, MAX, EXCLUDE, IDLE_TIMEOUT and START_TIMEOUT (seconds) before skepd_start.
+# A test may set WARM, MAX, EXCLUDE, IDLE_TIMEOUT, START_TIMEOUT and STOP_TIMEOUT (seconds) before
+# skepd_start.
 set -Eeuo pipefail
 export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 
@@ -25,10 +26,10 @@ LAB=$ROOT/tests/lab
 export LAB_PREFIX=${LAB_PREFIX:-t$$} # a lab of its own: a demo may be running
 eval "$("$LAB" env)"
 
-WARM=${WARM:-4} MAX=${MAX:-16} EXCLUDE=${EXCLUDE:-$LAB_EXCLUDE} IDLE_TIMEOUT=${IDLE_TIMEOUT:-600} START_TIMEOUT=${START_TIMEOUT:-30}
+WARM=${WARM:-4} MAX=${MAX:-16} EXCLUDE=${EXCLUDE:-$LAB_EXCLUDE} IDLE_TIMEOUT=${IDLE_TIMEOUT:-600} START_TIMEOUT=${START_TIMEOUT:-30} STOP_TIMEOUT=${STOP_TIMEOUT:-30}
 
 test_count=0 failed_count=0 ran_to_end=0 bailed_out=0 died_at=''
-lab=none spawned='' skepd_pid='' cgroup_names='' log_shown=0
+lab=none spawned='' skepd_pid='' log_shown=0
 
 # --- TAP ---
 
@@ -255,7 +256,7 @@ skepd_start() {
 		diag "skepd has ended with status $status"
 		return $((status ? status : 1))
 	fi
-	learn_cgroups
+	check_cgroup_name
 	skepd_running >/dev/null
 }
 
@@ -268,7 +269,6 @@ skepd_reap() {
 
 # skepd_signal SIGNAL SECONDS: sends it and returns skepd's exit status, or 124 if it lives on
 skepd_signal() {
-	learn_cgroups
 	kill -s "$1" "$skepd_pid" 2>/dev/null || true
 	wait_until "$2" skepd_gone || return 124
 	skepd_reap
@@ -278,7 +278,7 @@ skepd_signal() {
 skepd_stop() {
 	local status=0
 	[[ -n $skepd_pid ]] || return 0
-	skepd_signal TERM 30 || status=$?
+	skepd_signal TERM "$STOP_TIMEOUT" || status=$?
 	((status != 124)) || skepd_kill
 	return "$status"
 }
@@ -297,13 +297,21 @@ show_log() {
 
 # --- what is left behind ---
 
-# This farm's processes: all that run in the box, monitors with our directory in their title, and
-# whatever has a container's writable layer for its root.
+# This farm's processes: all that run in the box, all in the farm's cgroup, and monitors with our
+# directory in their title, for one that was killed half-way has no cgroup yet. What has ended, and only
+# waits for its parent to look, has no program any more.
 farm_pids() {
+	local pid
+	for pid in $(farm_candidates); do
+		[[ ! -e /proc/$pid/exe ]] || echo "$pid"
+	done
+}
+
+farm_candidates() {
 	{
 		[[ $lab != up ]] || ip netns pids "$LAB_BOX_NS"
+		grep -lsE "/$farm_cgroup/" /proc/[0-9]*/cgroup | cut -d/ -f3
 		grep -lsaE "^\[lxc monitor\] $tmp/" /proc/[0-9]*/cmdline | cut -d/ -f3
-		grep -lsE "^[0-9]+ [0-9]+ [0-9:]+ / / .*upperdir=$tmp/" /proc/[0-9]*/mountinfo | cut -d/ -f3
 	} | sort -nu || true
 }
 
@@ -316,30 +324,28 @@ left_processes() {
 
 left_files() {
 	find "$bpf_dir" -mindepth 1 -printf 'pin %p\n' 2>/dev/null || true
-	find "$run_dir" -type s -printf 'socket %p\n' 2>/dev/null || true
-	find "$state_dir/containers" -mindepth 1 -maxdepth 1 -printf 'layer %p\n' 2>/dev/null || true
+	find "$run_dir" -mindepth 1 -printf 'run file %p\n' 2>/dev/null || true
+	find "$state_dir/containers" -printf 'layer %p\n' 2>/dev/null || true
 	find "$lxc_locks" -type f -printf 'lock %p\n' 2>/dev/null || true
 }
 
 our_mounts() { findmnt -rno TARGET | grep -F "$tmp/" || true; }
 left_mounts() { our_mounts | sed 's/^/mount /'; }
 
-# The farm chooses its cgroup's name: it is learnt from its processes while they run.
-learn_cgroups() {
-	local pid
-	for pid in $(farm_pids); do
-		cgroup_names+=$'\n'$(sed -nE 's|^[^/]*/(skep[^/]*)/.*|\1|p' "/proc/$pid/cgroup" 2>/dev/null || true)
+# farm_cgroup_of STATE_DIR: the name of a farm's cgroup, by FNV-1a of its state_dir
+farm_cgroup_of() {
+	local hash=2166136261 i
+	for ((i = 0; i < ${#1}; i++)); do
+		((hash = (hash ^ $(printf %d "'${1:i:1}")) * 16777619 & 0xffffffff))
 	done
-	cgroup_names=$(sort -u <<<"$cgroup_names")
+	printf 'skep-%08x' "$hash"
 }
 
 # Below the root of v2, or of each v1 hierarchy.
-our_cgroups() {
-	local name
-	for name in $cgroup_names; do
-		find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -type d -name "$name"
-	done
-}
+our_cgroups() { find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -type d -name "$farm_cgroup"; }
+
+# What looks for leftovers by a name that nobody has would find none.
+check_cgroup_name() { [[ -n $(our_cgroups) ]] || bail "the farm's cgroup is not '$farm_cgroup'"; }
 
 left_cgroups() { our_cgroups | sed 's/^/cgroup /'; }
 
@@ -405,7 +411,7 @@ clean_up() {
 	end_children
 	if [[ $lab != none ]]; then
 		[[ -z $skepd_pid ]] || check "skepd ends by SIGTERM, with success" skepd_stop
-		left=$(leftovers)
+		left=$(leftovers | sed -n 1,50p)
 		sweep
 		lab_down
 		left=$(echo "$left" && left_namespaces)
@@ -448,5 +454,5 @@ trap on_exit EXIT
 trap 'note_death $? "$BASH_COMMAND"' ERR
 chmod 0711 "$tmp" # the mapped root of a container must get through to its writable layer
 state_dir=$tmp/state run_dir=$tmp/run bpf_dir=/sys/fs/bpf/skep-$LAB_PREFIX
-lxc_locks=/run/lxc/lock$tmp
+lxc_locks=/run/lxc/lock$tmp farm_cgroup=$(farm_cgroup_of "$state_dir")
 conf=$tmp/skep.conf log=$tmp/skepd.log socket=$run_dir/skepd.sock

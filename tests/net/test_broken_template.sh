@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A template that was whole when skepd looked, and whose containers do not start, or end at once: the
-# error names it, it is tried again at ever longer intervals, and the other template's range goes on.
+# error names it, it is tried again at ever longer intervals, and after five failures in a row it is
+# switched off, loudly. The other template's range goes on all the time, and a reload switches it on again.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
@@ -29,19 +30,36 @@ start_with_broken() {
 	skepd_launch "template \"broken\" { rootfs = \"$root\" init = \"/sbin/init\" memory = \"64M\" processes = 64 }" \
 		"uplink: range \"$BROKEN_RANGE\" { template = \"broken\" }"
 	wait_until 20 good_is_warm
-	learn_cgroups
 }
 
 idle_of() { ctl --json containers | jq --arg name "$1" '[.containers[] | select(.template == $name and .state == "idle")] | length'; }
 good_is_warm() { (($(idle_of basic) >= WARM)); }
 broken_is_warm() { (($(idle_of broken) >= WARM)); }
-complaints() { grep -Ec "$1" "$log" || true; }
-complained() { (($(complaints "$1") >= $2)); }
+template_is() { [[ $(ctl --json status | jq -r --arg name "$1" '.templates[] | select(.name == $name).state') == "$2" ]]; }
+failures() { echo $(($(counter container_died) + $(counter start_failed))); }
+
+# use_up_all: binds what the broken template still has
+used=0
+use_up_all() { (($(idle_of broken) == 0)) || ! who_has "10.67.5.$((++used))"; }
 
 # others_go_on TEXT ADDRESS
 others_go_on() {
 	check "$1: the other range is served" client ping -q -c 1 -W 5 "$2"
 	check "$1: and its pool is filled up again" wait_until 10 good_is_warm
+}
+
+# is_switched_off TEXT: within the pauses of 1, 2, 4 and 8 seconds that five failures may take
+is_switched_off() {
+	local before
+	check "$1: after five failures in a row, it is switched off" wait_until 40 template_is broken off
+	check_eq "$1: which is counted once" 1 "$(counter template_off)"
+	check "$1: not before the fifth" test "$(failures)" -ge 5
+	check "$1: and said, with what to do" logged "error: template \"broken\": container c[0-9]+ .*; that was the 5th failure in a row: the template is switched off .*skepctl reload"
+	check "$1: the other one is on" template_is basic on
+	before=$(failures)
+	wait_until 3 false || true
+	check_eq "$1: it is not tried any more" "$before" "$(failures)"
+	check "$1: skepd is running, as far as it can be" skepd_running
 }
 
 lab_up
@@ -54,36 +72,40 @@ check "a whole template starts beside the other one" wait_until 10 broken_is_war
 check "skepd is running" wait_until 10 skepd_running
 check "its range is served" who_has "$BROKEN"
 rm "$root/usr/bin/env"
-ctl release "$BROKEN" >"$tmp/output"
-check "broken while skepd runs" wait_until 10 who_has 10.67.4.3
+check "broken while skepd runs, it serves what is warm" wait_until 10 who_has 10.67.4.3
 error='error: template "broken": container c[0-9]+ did not start: .*; trying again in [0-9]+ s'
-check "the error names the template, the reason, and when it is tried again" \
-	wait_until 10 complained "$error" 1
+check "the error names the template, the reason, and when it is tried again" wait_until 10 logged "$error"
 check_match "the reason is liblxc's own" "No such file or directory|exec|start" "$(grep -Eo "$error" "$log" | head -n 1)"
-check "it is tried again" wait_until 20 complained 'trying again in 4 s' 1
-check_match "at ever longer intervals" '1 2 4' \
-	"$(grep -E "$error" "$log" | sed 's/.*trying again in \([0-9]*\) s/\1/' | uniq | head -n 3 | tr '\n' ' ')"
-others_go_on "meanwhile" 10.66.4.2
-check "it is counted" counted start_failed 3
+others_go_on "broken" 10.66.4.2
+check "it is tried again" wait_until 20 logged "$error.*"
+is_switched_off "broken"
+check_match "broken: it was tried at ever longer intervals" '^1 2( 4( 8)?)? $' \
+	"$(grep -E "$error" "$log" | sed 's/.*trying again in \([0-9]*\) s/\1/' | uniq | tr '\n' ' ')"
+failed=$(containers failed reason | sort -u)
+check_match "broken: what failed is kept with the reason" '^did not start: ' "$failed"
+check "broken: what is warm still serves" wait_until 10 use_up_all
+check_status "broken: then a first contact there stays unanswered" 1 who_has 10.67.4.9
+others_go_on "switched off" 10.66.4.3
 ln -s ../../bin/busybox "$root/usr/bin/env"
-check "once it is whole again, it starts by itself" wait_until 20 broken_is_warm
+check "once it is whole again, a reload" ctl reload
+check "switches it on" wait_until 10 template_is broken on
+check "its containers start" wait_until 20 broken_is_warm
+check "its range is served again" who_has 10.67.4.9
 check "skepd stops" skepd_stop
 
 # It starts, and ends: at once, or when it counts as started already.
 for init in 'exit 1' 'sleep 0.1; exit 1'; do
 	make_root "$init"
 	start_with_broken
-	ended='c[0-9]+ (ended by itself|did not start)'
-	check "'$init': that it ends is said" wait_until 10 complained "$ended" 1
+	ended='error: template "broken": container c[0-9]+ (failed: it ended by itself|did not start)'
+	check "'$init': that it ends is said, with the template's name" wait_until 10 logged "$ended"
 	others_go_on "'$init'" 10.66.4.2
-	check "'$init': it is tried again" wait_until 20 complained "$ended" 3
-	check_eq "'$init': each time, the template is named" '' "$(grep -E "$ended" "$log" | grep -v broken || true)"
 	# Two at a time after 1 s, 2 s and so on would be 6 in 3 s; without a pause it would be dozens.
-	before=$(($(counter container_died) + $(counter start_failed)))
+	before=$(failures)
 	wait_until 3 false || true
-	tries=$(($(counter container_died) + $(counter start_failed) - before))
-	check "'$init': but not without a pause ($tries times in 3 s)" test "$tries" -le 8
-	check_eq "'$init': no slot is lost by it" '' "$(grep -E 'monitor cgroup' "$log" || true)"
+	tries=$(($(failures) - before))
+	check "'$init': not without a pause ($tries times in 3 s)" test "$tries" -le 8
+	[[ $init == exit* ]] || is_switched_off "'$init'"
 	others_go_on "'$init', after a while" 10.66.4.3
 	check "'$init': skepd stops" skepd_stop
 	check_eq "'$init': nothing is left" '' "$(leftovers)"

@@ -60,6 +60,14 @@ errors "a release with a VLAN that is none" '\"vlan\" is no VLAN id (0 to 4094)'
 	'{"command":"release","address":"10.66.4.2","vlan":4095}'
 errors "a release with an uplink that is none" '\"uplink\" is no interface name' \
 	'{"command":"release","address":"10.66.4.2","uplink":"a-name-that-is-too-long"}'
+errors "a resize without numbers" '\"warm\" is no number of containers (1 to 65536)' '{"command":"resize"}'
+errors "a resize to nothing" '\"max\" is no number of containers (1 to 65536)' \
+	'{"command":"resize","warm":1,"max":0}'
+errors "a resize to more warm ones than there may be" '\"warm\" is more than \"max\"' \
+	'{"command":"resize","warm":5,"max":4}'
+errors "a drain that does not say which" '\"on\" is neither true nor false' '{"command":"drain","on":1}'
+check_eq "none of these changed anything" "running $WARM $MAX" \
+	"$(ctl --json status | jq -r '"\(.state) \(.pool.warm) \(.pool.max)"')"
 check_eq "two requests at once get two answers, in order" $'leases\ncounters' \
 	"$(say 2 '{"command":"leases"}\n{"command":"counters"}\n' | jq -r 'keys[0]')"
 check_eq "what follows an error is answered" running \
@@ -83,6 +91,15 @@ others_go_on "with one that asks 5000 times and never reads"
 check "what it leaves unread is not piled up ($(memory) KiB in all)" test "$(memory)" -lt 32768
 hold 1 '{"command":"watch"}\n'
 others_go_on "with a watcher that never reads"
+containers=$(printf '{"command":"containers"}\\n{"command":"leases"}\\n%.0s' {1..5000})
+hold 20 "$containers"
+others_go_on "with 20 that ask for long lists and never read"
+let_go
+reloads=$(printf '{"command":"reload"}\\n%.0s' {1..50})
+hold 10 "$reloads"
+others_go_on "with 10 that have the configuration read again and again"
+let_go
+others_go_on "when these have gone"
 
 # Many at once, each with a proper request
 for ((i = 0; i < MANY; i++)); do

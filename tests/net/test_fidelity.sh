@@ -109,8 +109,8 @@ check_eq "he can neither mount, nor change the network, nor make devices, nor se
 	"$(grep -Ex 'mounted|renumbered|renamed|made|backdated|rebooted' <<<"$session" || true)"
 check_eq "the container is as it was" "$pid $mac" "$(lease "$A" pid) $(lease "$A" mac)"
 
-# Limits, as configured: 64 MiB, 128 processes
-check_eq "memory is limited" $((64 << 20)) "$(cgroup_file memory memory.limit_in_bytes memory.max)"
+# Limits, as configured: 64 MiB and as much for the writable layer, 128 processes
+check_eq "memory is limited" $((128 << 20)) "$(cgroup_file memory memory.limit_in_bytes memory.max)"
 check_eq "processes are limited" 128 "$(cgroup_file pids pids.max pids.max)"
 log_in "$A" 'dd if=/dev/zero of=/dev/null bs=200M count=1; echo over' >"$tmp/hog" 2>&1 || true
 full() { [[ $(cgroup_file memory memory.failcnt memory.events | sed -n 's/^\(max \)\?\([0-9]*\)$/\2/p') != 0 ]]; }

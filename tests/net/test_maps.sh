@@ -22,7 +22,7 @@ check_eq "leases: one entry" 1 "$(jq length "$tmp/leases")"
 check_eq "leases: the key is the address, with VLAN and uplink" '10.66.4.2 0 0' \
 	"$(dotted '.[0].key' <"$tmp/leases") $(jq -r '.[0].key | "\(.vlan) \(.uplink)"' "$tmp/leases")"
 check_eq "leases: the fields have names" \
-	'bind_ns bound_ns container id last_in_ns last_out_ns mac packets_in packets_out pad port' \
+	'bind_ns bound_ns container eth0 id last_in_ns last_out_ns mac packets_in packets_out port' \
 	"$(jq -r '.[0].value | keys | join(" ")' "$tmp/leases")"
 check_eq "leases: the link address is the one that skepctl names" "$(lease 10.66.4.2 mac | tr -d :)" \
 	"$(jq -r '.[0].value.mac[]' "$tmp/leases" | xargs printf '%02x')"
@@ -36,9 +36,15 @@ check_eq "leases: the port is one of the containers' veths" 1 \
 
 check_eq "ports: the port of the lease, and what it may be" "$port 0 0" \
 	"$(dump ports | jq -r '.[] | "\(.key) \(.value.uplink) \(.value.vlan)"')"
-check_eq "containers: states by name, as skepctl counts them" "$(pool bound) $(pool idle)" \
-	"$(dump containers | jq -r '[.[].value.state] | "\(map(select(. == "SKEP_STATE_BOUND")) | length) \(map(select(. == "SKEP_STATE_IDLE")) | length)"')"
-check_eq "containers: a slot for each there may be" "$MAX" "$(dump containers | jq length)"
+dump containers | jq '[.[] | select(.value.state != "SKEP_STATE_NONE")]' >"$tmp/containers"
+check_eq "containers: states by name, as skepctl counts them, and no slot beside those" \
+	"$(pool bound) $(pool idle) $(ctl --json containers | jq '.containers | length')" \
+	"$(jq -r '[.[].value.state] | "\(map(select(. == "SKEP_STATE_BOUND")) | length) \(map(select(. == "SKEP_STATE_IDLE")) | length) \(length)"' "$tmp/containers")"
+check_eq "containers: the bound one has the lease" "10.66.4.2 1 $port" \
+	"$(jq -r '.[].value | select(.leases > 0) | "\(.address.ip.octet | map(tostring) | join(".")) \(.leases) \(.port)"' "$tmp/containers")"
+check_eq "templates: by their ordinals" basic "$(dump templates | jq -r '.[0].value.name')"
+check_match "settings: the version of the maps" '^[1-9][0-9]*$' "$(dump settings | jq '.[0].value.version')"
+check_eq "latency: the one bind is in the histogram" 1 "$(dump latency | jq '[.[].value] | add')"
 check_eq "uplinks: the NIC by its number" "$(box ip -j link show "$LAB_UPLINK" | jq '.[0].ifindex')" \
 	"$(dump uplinks | jq '.[0].value.ifindex')"
 check "ranges: the range, and what is excluded from it" test "$(dump ranges | jq '[.[].value.excluded] | unique | length')" -eq 2

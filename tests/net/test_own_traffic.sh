@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/wire.sh"
 
-WARM=4 MAX=32 EXCLUDE=10.66.9.0/24 # so the range covers the box and the gateway
+WARM=4 MAX=80 EXCLUDE=10.66.9.0/24 # so the range covers the box and the gateway
 readonly BYTES=$((16 * 1024 * 1024))
 
 serve() { spawn "$1" "$SKEP_TEMPLATE/bin/busybox" httpd -f -p "$2:80" -h "$tmp/www"; }

@@ -54,9 +54,17 @@ check_eq "leases: the key, without leases" '{"leases":[]}' "$(ctl --json leases)
 check "an address is bound" client ping -q -c 2 -i 0.1 -W 5 10.66.4.2
 router ping -q -c 1 -W 5 10.66.4.123 >"$tmp/output"
 check "another one, too" who_has 10.66.4.123
-check_eq "status: its keys" 'state uptime_s leases pool uplinks' "$(ctl --json status | keys .)"
+check_eq "status: its keys" 'state uptime_s leases pool templates uplinks budgets refused' "$(ctl --json status | keys .)"
 check_eq "status: of the pool" 'idle bound starting recycling failed warm max' "$(ctl --json status | keys .pool)"
 check_eq "status: of each uplink" 'name xdp gateway' "$(ctl --json status | keys '.uplinks[]')"
+check_eq "status: of each template" 'name state idle bound starting recycling failed' \
+	"$(ctl --json status | keys '.templates[]')"
+check_eq "status: what is known of it" 'basic on 2 2' \
+	"$(ctl --json status | jq -r '.templates[] | "\(.name) \(.state) \(.idle) \(.bound)"')"
+check_eq "status: of the budgets" 'binds_per_second binds_per_requester' "$(ctl --json status | keys .budgets)"
+check_eq "status: what is refused are verdicts, and nothing is" '[] 0' \
+	"$(jq -rn --argjson refused "$(ctl --json status | jq .refused)" --argjson counters "$(ctl --json counters)" \
+		'"\(($refused | keys) - ($counters.counters | keys)) \([$refused[]] | add)"')"
 check_eq "status: what is known" 'running 2 2 2 4 eth0 native 10.66.0.1' \
 	"$(ctl --json status | jq -r '[.state, .leases, .pool.bound, .pool.warm, .pool.max, .uplinks[].name,
 		.uplinks[].xdp, .uplinks[].gateway] | join(" ")')"
@@ -74,11 +82,23 @@ check_eq "counters: every verdict there is, and no other" \
 	"$(sed -n 's/^\tX([A-Z_]*, "\([a-z_]*\)".*/\1/p' "$ROOT/include/skep/verdict.h")" \
 	"$(ctl --json counters | jq -r '.counters | keys_unsorted[]')"
 check_eq "counters: all are numbers" number "$(ctl --json counters | jq -r '.counters[] | type' | sort -u)"
-check_eq "containers: the keys of each" 'container state template pid port address uplink since' \
+check_eq "containers: the keys of each" 'container state template pid port address uplink leases reason since' \
 	"$(ctl --json containers | keys '.containers[]' | sort -u)"
 check_eq "containers: there are as many as the status says" "$(ctl --json status | jq '.pool.idle + .pool.bound')" \
 	"$(ctl --json containers | jq '[.containers[] | select(.state == "idle" or .state == "bound")] | length')"
-for command in status leases containers counters; do
+check_eq "containers: one address each, if bound, and no reasons" 'bound 1 null idle 0 null' \
+	"$(ctl --json containers | jq -r '.containers[] | "\(.state) \(.leases) \(.reason)"' | sort -u | xargs)"
+check_eq "latency: its keys" 'binds p50_us p99_us buckets' "$(ctl --json latency | keys .)"
+check_eq "latency: of each bucket" 'up_to_us count' "$(ctl --json latency | keys '.buckets[]' | sort -u)"
+check_eq "latency: every bind is in a bucket" '2 2' \
+	"$(ctl --json latency | jq -r '"\(.binds) \([.buckets[].count] | add)"')"
+# shellcheck disable=SC2016 # the variables are jq's
+check "latency: the buckets hold the binds that there were" jq -en --argjson leases "$(ctl --json leases)" \
+	--argjson latency "$(ctl --json latency)" '
+	def within($us): [$latency.buckets[] | select(.up_to_us > $us)][0];
+	all($leases.leases[]; within(.bind_us).count > 0) and
+	$latency.p50_us <= $latency.p99_us and ($latency.p99_us | within(. - 0.1).count) > 0'
+for command in status leases containers counters latency; do
 	check_eq "$command: one line of JSON" 1 "$(ctl --json "$command" | wc -l)"
 	check_eq "$command: --json may come last" "$(ctl --json "$command" | jq -r 'keys[0]')" \
 		"$("$SKEPCTL" "$command" --socket "$socket" --json | jq -r 'keys[0]')"
@@ -86,11 +106,15 @@ done
 
 # Tables
 aligned leases 'ADDRESS|UPLINK|VLAN|MAC|CONTAINER|PID|BIND|IN|OUT|BOUND AT|LAST SEEN' "$(ctl leases)"
-aligned containers 'CONTAINER|STATE|TEMPLATE|PID|ADDRESS|UPLINK|SINCE' "$(ctl containers)"
+aligned containers 'CONTAINER|STATE|TEMPLATE|PID|ADDRESS|UPLINK|LEASES|SINCE|REASON' "$(ctl containers)"
 aligned counters 'VERDICT|COUNT' "$(ctl counters)"
 aligned "status, the pool" 'IDLE|BOUND|STARTING|RECYCLING|FAILED|WARM|MAX' \
-	"$(ctl status | sed -n '/IDLE/,/^$/p' | sed '/^$/d')"
-aligned "status, the uplinks" 'UPLINK|XDP|GATEWAY' "$(ctl status | sed -n '/UPLINK/,$p')"
+	"$(ctl status | sed -n '/^ *IDLE/,/^$/p' | sed '/^$/d')"
+aligned "status, the templates" 'TEMPLATE|STATE|IDLE|BOUND|STARTING|RECYCLING|FAILED' \
+	"$(ctl status | sed -n '/TEMPLATE/,/^$/p' | sed '/^$/d')"
+aligned "status, the uplinks" 'UPLINK|XDP|GATEWAY' "$(ctl status | sed -n '/UPLINK/,/^$/p' | sed '/^$/d')"
+aligned latency 'UP TO|BINDS' "$(ctl latency | sed '1,/^$/d')"
+check_match "status: the budgets" $'\nbudget  2000 binds/s in all\nbudget  1000 binds/s for each requester$' "$(ctl status)"
 check_eq "leases: the same facts as in JSON" "$(ctl --json leases | jq -r '.leases[] | "\(.address) \(.mac) \(.pid)"')" \
 	"$(ctl leases | awk 'NR > 1 { print $1, $4, $6 }')"
 check_match "leases: times have units" ' [0-9]+\.[0-9] us ' "$(ctl leases)"
@@ -106,11 +130,12 @@ check_eq "watch: what, which, who asked, and why" \
 	"$(jq -r '[.event, .address, .uplink, .requester // .reason] | join(" ")' "$tmp/watch")"
 check_eq "watch: of a bind and of its release, the same" "$mac $pid $container" \
 	"$(jq -r 'select(.address == "10.66.4.2") | "\(.mac) \(.pid) \(.container)"' "$tmp/watch" | sort -u)"
-check_eq "watch: the keys of a bind" 'event at address uplink vlan mac container pid bound_at requester seen_at bind_us' \
+check_eq "watch: the keys of a bind" 'event at address uplink vlan mac container pid bound_at requester seen_at bind_us shared' \
 	"$(head -n 1 "$tmp/watch" | keys .)"
 check_eq "watch: the keys of a release" \
 	'event at address uplink vlan mac container pid bound_at reason packets_in packets_out' \
 	"$(sed -n 3p "$tmp/watch" | keys .)"
+check_eq "watch: binds are not shared" false "$(jq -r 'select(.event == "bind").shared' "$tmp/watch" | sort -u)"
 check "watch: a release says how many packets there were" \
 	jq -es '.[2].packets_in >= 2 and .[2].packets_out >= 2' "$tmp/watch"
 check "watch: people are told the same" wait_until 5 events watch.text 3
@@ -118,13 +143,21 @@ check_eq "watch: a line each" "$(printf '%s\n' 'bind 10.66.4.2' 'bind 10.66.4.12
 	"$(awk '{ print $2, $3 }' "$tmp/watch.text")"
 
 # Exit status
+check_eq "release says what it released, in full" '10.66.4.123%eth0.0 released' "$(ctl release 10.66.4.123%eth0.0)"
 gone "a release of no lease" 1 -s "$socket" release 10.66.9.9
 gone "no command" 2 -s "$socket"
 gone "an unknown command" 2 -s "$socket" reboot
 gone "an argument too many" 2 -s "$socket" leases all
 gone "an argument too few" 2 -s "$socket" release
+gone "a drain in part" 2 -s "$socket" drain half
+gone "a pool without an order" 2 -s "$socket" pool
+gone "an unknown order to the pool" 2 -s "$socket" pool empty 1 2
+gone "a resize to what is no number" 2 -s "$socket" pool resize 1 0x10
+gone "a resize to more warm ones than there may be" 2 -s "$socket" pool resize 3 2
 gone "no skepd" 3 -s "$tmp/nobody" status
 gone "no skepd to watch" 3 -s "$tmp/nobody" watch
+gone "no skepd to look at" 3 -s "$tmp/nobody" top
+gone "no skepd to steer" 3 -s "$tmp/nobody" reload
 gone "no skepd to release from" 3 -s "$tmp/nobody" release 10.66.4.2
 check_status "an unknown option: status 2" 2 "$SKEPCTL" --reboot
 check "--help is no error" "$SKEPCTL" --help

@@ -76,7 +76,7 @@ check_status "the next one starts and stops" 0 skepd_stop
 nothing_left "after both"
 
 # While it sets itself up: as soon as each of these is there.
-for made in "$run_dir" "$run_dir/dev/tty" "$run_dir/templates/basic/etc" "$bpf_dir/leases" "$socket"; do
+for made in "$run_dir" "$run_dir/stage" "$run_dir/templates/basic/etc" "$bpf_dir/leases" "$socket"; do
 	skepd_launch
 	until [[ -e $made ]] || skepd_gone; do :; done
 	kill -TERM "$skepd_pid"

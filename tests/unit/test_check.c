@@ -20,6 +20,7 @@
 
 #include "check.h"
 #include "cleanup.h"
+#include "log.h"
 
 #define TREE_MAX 64
 
@@ -108,14 +109,16 @@ static int remove_tree(void **state)
  * @dirs:     lines in front of the template; it stands in line 2 when they are one
  * @uplink:   its name
  * @template: further keys
+ * @max:      of the pool, which stands in line 4
  */
 struct setup {
 	const char *dirs;
 	const char *uplink;
 	const char *template;
+	unsigned int max;
 };
 
-static const struct setup plain = {"\n", "lo", ""};
+static const struct setup plain = {"\n", "lo", "", 1};
 
 static struct config *configure(const struct tree *tree, const struct setup *setup)
 {
@@ -129,9 +132,10 @@ static struct config *configure(const struct tree *tree, const struct setup *set
 	assert_true(asprintf(&text,
 			     "%s"
 			     "template \"basic\" { rootfs = \"%s/root\" %s }\n"
-			     "uplink \"%s\" { range \"192.0.2.0/24\" { template = \"basic\" } }\n",
-			     dirs ? dirs : setup->dirs, tree->path, setup->template,
-			     setup->uplink) > 0);
+			     "uplink \"%s\" { range \"192.0.2.0/24\" { template = \"basic\" } }\n"
+			     "pool { warm = 1 max = %u }\n",
+			     dirs ? dirs : setup->dirs, tree->path, setup->template, setup->uplink,
+			     setup->max) > 0);
 	if (config_parse("t.conf", text, &config, error) < 0)
 		fail_msg("%s", error);
 	return config;
@@ -207,6 +211,58 @@ static void unused_template_is_not_looked_at(void **state)
 
 	setup.template = "} template \"other\" { rootfs = \"/nonexistent\"";
 	passes(*state, &setup);
+}
+
+/* What an earlier configuration had, and this one has not. */
+static void holes(void **state)
+{
+	static const char uplinks[3][IFNAMSIZ] = {"skep-nowhere", "lo", "skep-gone"};
+	static const char templates[3][64] = {"former", "basic", ""};
+	struct config *config = configure(*state, &plain);
+	char error[CONFIG_ERROR_MAX] = "";
+
+	assert_int_equal(config_align(config, uplinks, 3, templates, 3), 0);
+	assert_string_equal(config->uplinks[0].name, "");
+	assert_true(config->templates[0].gone);
+	assert_int_equal(check_machine(config, error), 0);
+	assert_string_equal(error, "");
+	config_free(config);
+}
+
+/** struct logged - lines of the log: how many, and of which priorities a bit each */
+struct logged {
+	unsigned int n;
+	unsigned int priorities;
+};
+
+static void take_line(void *data, int priority, const char *line)
+{
+	struct logged *logged = data;
+
+	logged->n++;
+	logged->priorities |= 1U << priority;
+	assert_true(!strncmp(line, "t.conf:4: ", strlen("t.conf:4: ")));
+}
+
+/* No machine has groups for so many, whatever else it has. */
+static void more_than_any_machine(void **state)
+{
+	struct setup setup = plain;
+	struct logged logged = {};
+	char error[CONFIG_ERROR_MAX] = "";
+	struct config *config;
+	int err;
+
+	setup.max = 65536;
+	config = configure(*state, &setup);
+	log_set_sink(take_line, &logged);
+	err = check_machine(config, error);
+	log_set_sink(NULL, NULL);
+	config_free(config);
+	assert_int_equal(err, -ENOSPC);
+	assert_true(!strncmp(error, "t.conf:4: ", strlen("t.conf:4: ")));
+	assert_non_null(strstr(error, " pool.max = 65536 needs "));
+	assert_int_equal(logged.priorities & ~(1U << LOG_WARNING | 1U << LOG_ERR), 0);
 }
 
 static void no_init(void **state)
@@ -419,6 +475,8 @@ int main(void)
 		tree_test(no_root),
 		tree_test(root_is_file),
 		tree_test(unused_template_is_not_looked_at),
+		tree_test(holes),
+		tree_test(more_than_any_machine),
 		tree_test(no_init),
 		tree_test(init_not_executable),
 		tree_test(init_is_directory),

@@ -31,7 +31,31 @@
 #define IN_UPLINKS(text) TEMPLATE "uplink \"eth0\" { " text " }\n"
 #define AT_TOP(text) TEMPLATE text "\n" UPLINK
 #define MANY(n) "uplink \"e" n "\" { " RANGE " }\n"
+#define EIGHT(n)          \
+	A_TEMPLATE(n "0") \
+	A_TEMPLATE(n "1") \
+	A_TEMPLATE(n "2") \
+	A_TEMPLATE(n "3") \
+	A_TEMPLATE(n "4") \
+	A_TEMPLATE(n "5") \
+	A_TEMPLATE(n "6") \
+	A_TEMPLATE(n "7")
+#define A_TEMPLATE(n) "template \"t" n "\" { rootfs = \"x\" }\n"
+#define TEMPLATES_64 \
+	EIGHT("0")   \
+	EIGHT("1")   \
+	EIGHT("2")   \
+	EIGHT("3")   \
+	EIGHT("4")   \
+	EIGHT("5")   \
+	EIGHT("6")   \
+	EIGHT("7")
 #define LOOK "look before it for a key, value, comma or brace missing or too many"
+#define POOL_KEYS                                                                          \
+	"warm, max, min_idle_warm, when_exhausted, evict_after, addresses_per_container, " \
+	"binds_per_second, binds_per_requester, memory"
+#define TEMPLATE_KEYS "rootfs, init, memory, disk, inodes, processes, files, cpu, listens"
+#define RANGE_KEYS "template, exclude, vlan, idle_timeout, max_lifetime"
 #define TOP_KEYS "state_dir, run_dir, bpf_dir, group, id_base, oui, pool, template, uplink"
 
 struct error_case {
@@ -83,16 +107,16 @@ static const struct error_case error_cases[] = {
 	{"include_is_unknown", AT_TOP("include(\"/etc/passwd\")"),
 	 "t.conf:2: unknown key include; known here: " TOP_KEYS},
 	{"unknown_key_in_pool", AT_TOP("pool { warn = 1 }"),
-	 "t.conf:2: unknown key warn; known here: warm, max"},
+	 "t.conf:2: unknown key warn; known here: " POOL_KEYS},
 	{"unknown_key_in_template", IN_TEMPLATE("cpus = 1"),
-	 "t.conf:2: unknown key cpus; known here: rootfs, init, memory, processes"},
+	 "t.conf:2: unknown key cpus; known here: " TEMPLATE_KEYS},
 	{"unknown_key_in_uplink", IN_UPLINK("vlan = 1"),
 	 "t.conf:2: unknown key vlan; known here: xdp, gateway, range"},
 	{"unknown_key_in_range", IN_RANGE("template = \"basic\"\ngateway = \"10.66.0.1\""),
-	 "t.conf:3: unknown key gateway; known here: template, exclude, vlan, idle_timeout"},
+	 "t.conf:3: unknown key gateway; known here: " RANGE_KEYS},
 	{"unknown_key_after_comments",
 	 "# a\n# b\n// c\n/* d\n e */\n" AT_TOP("pool { # f\n\n/* g */ x = 1 }"),
-	 "t.conf:9: unknown key x; known here: warm, max"},
+	 "t.conf:9: unknown key x; known here: " POOL_KEYS},
 	{"key_with_control_characters", AT_TOP("\"a\\nb\" = 1"),
 	 "t.conf:2: unknown key a?b; known here: " TOP_KEYS},
 	{"key_as_path", AT_TOP("pool { warm = 1 }\n\"pool|warm\" = 2"),
@@ -178,6 +202,43 @@ static const struct error_case error_cases[] = {
 	 "t.conf:2: max 63 leaves no room for warm 32 of each of the templates in use (2); raise "
 	 "max to at least 64 or lower warm"},
 
+	{"min_idle_warm_above_warm", AT_TOP("pool {\nwarm = 8\nmin_idle_warm = 9 }"),
+	 "t.conf:4: min_idle_warm 9 is more than warm 8, which is all that are kept idle; lower it "
+	 "or raise warm"},
+	{"min_idle_warm_too_large", AT_TOP("pool { min_idle_warm = 65537 }"),
+	 "t.conf:2: min_idle_warm cannot be \"65537\"; give a number from 0 to 65536"},
+	{"when_exhausted_unknown", AT_TOP("pool {\nwhen_exhausted = \"panic\" }"),
+	 "t.conf:3: when_exhausted cannot be \"panic\"; write evict, silent or share"},
+	{"when_exhausted_empty", AT_TOP("pool {\nwhen_exhausted = \"\" }"),
+	 "t.conf:3: when_exhausted cannot be \"\"; write evict, silent or share"},
+	{"when_exhausted_number", AT_TOP("pool { when_exhausted = 1 }"),
+	 "t.conf:2: when_exhausted cannot be \"1\"; write evict, silent or share"},
+	{"evict_after_more_than_a_year", AT_TOP("pool { evict_after = 31536001 }"),
+	 "t.conf:2: evict_after cannot be \"31536001\"; give a number from 0 to 31536000"},
+	{"addresses_per_container_zero", AT_TOP("pool { addresses_per_container = 0 }"),
+	 "t.conf:2: addresses_per_container cannot be \"0\"; give a number from 1 to 4096"},
+	{"addresses_per_container_too_many", AT_TOP("pool { addresses_per_container = 4097 }"),
+	 "t.conf:2: addresses_per_container cannot be \"4097\"; give a number from 1 to 4096"},
+	{"binds_per_second_too_many", AT_TOP("pool { binds_per_second = 10000001 }"),
+	 "t.conf:2: binds_per_second cannot be \"10000001\"; give a number from 0 to 10000000"},
+	{"binds_per_requester_is_text", AT_TOP("pool { binds_per_requester = none }"),
+	 "t.conf:2: binds_per_requester cannot be \"none\"; give a number from 0 to 10000000"},
+	{"pool_memory_too_small", AT_TOP("pool {\nmemory = \"4%\" }"),
+	 "t.conf:3: memory cannot be \"4%\"; give a percentage from \"5%\" to \"100%\""},
+	{"pool_memory_too_large", AT_TOP("pool { memory = \"101%\" }"),
+	 "t.conf:2: memory cannot be \"101%\"; give a percentage from \"5%\" to \"100%\""},
+	{"pool_memory_without_percent", AT_TOP("pool { memory = 80 }"),
+	 "t.conf:2: memory cannot be \"80\"; give a percentage from \"5%\" to \"100%\""},
+	{"pool_memory_as_size", AT_TOP("pool { memory = \"16G\" }"),
+	 "t.conf:2: memory cannot be \"16G\"; give a percentage from \"5%\" to \"100%\""},
+	{"pool_memory_twice_percent", AT_TOP("pool { memory = \"80%%\" }"),
+	 "t.conf:2: memory cannot be \"80%%\"; give a percentage from \"5%\" to \"100%\""},
+	{"pool_memory_only_percent", AT_TOP("pool { memory = \"%\" }"),
+	 "t.conf:2: memory cannot be \"%\"; give a percentage from \"5%\" to \"100%\""},
+	{"pool_memory_beyond_64_bits", AT_TOP("pool { memory = \"18446744073709551696%\" }"),
+	 "t.conf:2: memory cannot be \"18446744073709551696%\"; give a percentage from \"5%\" to "
+	 "\"100%\""},
+
 	/* Templates. */
 	{"no_template", UPLINK,
 	 "t.conf:1: no template is defined; add template \"basic\" { rootfs = \"templates/basic\" "
@@ -200,24 +261,58 @@ static const struct error_case error_cases[] = {
 	{"init_relative", IN_TEMPLATE("init = \"init\""),
 	 "t.conf:2: init \"init\" is not an absolute path; begin it with /"},
 	{"memory_too_small", IN_TEMPLATE("memory = \"4095K\""),
-	 "t.conf:2: memory cannot be \"4095K\"; give a number with K, M or G, at least 4M"},
+	 "t.conf:2: memory cannot be \"4095K\"; give a number with K, M or G, from 4M to 1048576G"},
 	{"memory_without_suffix", IN_TEMPLATE("memory = 64"),
-	 "t.conf:2: memory cannot be \"64\"; give a number with K, M or G, at least 4M"},
+	 "t.conf:2: memory cannot be \"64\"; give a number with K, M or G, from 4M to 1048576G"},
 	{"memory_unknown_suffix", IN_TEMPLATE("memory = \"64T\""),
-	 "t.conf:2: memory cannot be \"64T\"; give a number with K, M or G, at least 4M"},
+	 "t.conf:2: memory cannot be \"64T\"; give a number with K, M or G, from 4M to 1048576G"},
 	{"memory_long_suffix", IN_TEMPLATE("memory = \"64MB\""),
-	 "t.conf:2: memory cannot be \"64MB\"; give a number with K, M or G, at least 4M"},
+	 "t.conf:2: memory cannot be \"64MB\"; give a number with K, M or G, from 4M to 1048576G"},
 	{"memory_without_number", IN_TEMPLATE("memory = \"M\""),
-	 "t.conf:2: memory cannot be \"M\"; give a number with K, M or G, at least 4M"},
+	 "t.conf:2: memory cannot be \"M\"; give a number with K, M or G, from 4M to 1048576G"},
 	{"memory_beyond_64_bits", IN_TEMPLATE("memory = \"17179869185G\""),
-	 "t.conf:2: memory cannot be \"17179869185G\"; give a number with K, M or G, at least 4M"},
+	 "t.conf:2: memory cannot be \"17179869185G\"; give a number with K, M or G, from 4M to "
+	 "1048576G"},
 	{"memory_beyond_64_bits_already", IN_TEMPLATE("memory = 99999999999999999999"),
-	 "t.conf:2: memory cannot be \"99999999999999999999\"; give a number with K, M or G, at "
-	 "least 4M"},
+	 "t.conf:2: memory cannot be \"99999999999999999999\"; give a number with K, M or G, "
+	 "from 4M to 1048576G"},
 	{"processes_zero", IN_TEMPLATE("processes = 0"),
 	 "t.conf:2: processes cannot be \"0\"; give a number from 1 to 4194304"},
 	{"processes_too_many", IN_TEMPLATE("processes = 4194305"),
 	 "t.conf:2: processes cannot be \"4194305\"; give a number from 1 to 4194304"},
+
+	{"memory_more_than_a_pebibyte", IN_TEMPLATE("memory = \"1048577G\""),
+	 "t.conf:2: memory cannot be \"1048577G\"; give a number with K, M or G, from 4M to "
+	 "1048576G"},
+	{"disk_too_small", IN_TEMPLATE("disk = \"1023K\""),
+	 "t.conf:2: disk cannot be \"1023K\"; give a number with K, M or G, from 1M to 1048576G"},
+	{"disk_zero", IN_TEMPLATE("disk = 0"),
+	 "t.conf:2: disk cannot be \"0\"; give a number with K, M or G, from 1M to 1048576G"},
+	{"inodes_too_few", IN_TEMPLATE("inodes = 255"),
+	 "t.conf:2: inodes cannot be \"255\"; give a number from 256 to 16777216"},
+	{"inodes_with_suffix", IN_TEMPLATE("inodes = 16K"),
+	 "t.conf:2: inodes cannot be \"16K\"; give a number from 256 to 16777216"},
+	{"files_too_few", IN_TEMPLATE("files = 63"),
+	 "t.conf:2: files cannot be \"63\"; give a number from 64 to 1048576"},
+	{"files_too_many", IN_TEMPLATE("files = 1048577"),
+	 "t.conf:2: files cannot be \"1048577\"; give a number from 64 to 1048576"},
+	{"cpu_zero", IN_TEMPLATE("cpu = \"0%\""),
+	 "t.conf:2: cpu cannot be \"0%\"; give a percentage from \"1%\" to \"100000%\""},
+	{"cpu_without_percent", IN_TEMPLATE("cpu = 50"),
+	 "t.conf:2: cpu cannot be \"50\"; give a percentage from \"1%\" to \"100000%\""},
+	{"listens_at_zero", IN_TEMPLATE("listens = { 22,\n0 }"),
+	 "t.conf:3: listens cannot be \"0\"; give a number from 1 to 65535"},
+	{"listens_beyond_16_bits", IN_TEMPLATE("listens = { 65536 }"),
+	 "t.conf:2: listens cannot be \"65536\"; give a number from 1 to 65535"},
+	{"listens_by_name", IN_TEMPLATE("listens = { ssh }"),
+	 "t.conf:2: listens cannot be \"ssh\"; give a number from 1 to 65535"},
+	{"listens_twice_at_one", IN_TEMPLATE("listens = { 22, 80,\n 22 }"),
+	 "t.conf:3: listens has 22 twice; remove one of them"},
+	{"listens_at_too_many",
+	 IN_TEMPLATE("listens = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,\n 17 }"),
+	 "t.conf:3: listens has more than 16 ports; remove some"},
+	{"templates_too_many", TEMPLATES_64 "template \"one-too-many\" { rootfs = \"x\" }\n" UPLINK,
+	 "t.conf:65: more than 64 templates; remove some"},
 
 	/* Uplinks. */
 	{"no_uplink", TEMPLATE,
@@ -283,6 +378,8 @@ static const struct error_case error_cases[] = {
 	 "t.conf:4: idle_timeout cannot be \"10m\"; give a number from 0 to 31536000"},
 	{"idle_timeout_negative", IN_RANGE("template = \"basic\" idle_timeout = -1"),
 	 "t.conf:2: idle_timeout cannot be \"-1\"; give a number from 0 to 31536000"},
+	{"max_lifetime_more_than_a_year", IN_RANGE("template = \"basic\"\nmax_lifetime = 31536001"),
+	 "t.conf:3: max_lifetime cannot be \"31536001\"; give a number from 0 to 31536000"},
 	{"exclude_no_prefix", IN_RANGE("template = \"basic\" exclude = {\n\"10.66.0.1\",\n\"x\" }"),
 	 "t.conf:4: exclude \"x\" is not a prefix; write one like 10.66.0.0/16"},
 	{"exclude_host_bits", IN_RANGE("template = \"basic\" exclude = { \"10.66.0.1/24\" }"),
@@ -400,13 +497,27 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->id_base, 1000000);
 	assert_int_equal(config->warm, 32);
 	assert_int_equal(config->max, 256);
+	assert_int_equal(config->min_idle_warm, 0);
+	assert_int_equal(config->when_exhausted, EXHAUSTED_EVICT);
+	assert_int_equal(config->evict_after, 60);
+	assert_int_equal(config->addresses_per_container, 16);
+	assert_int_equal(config->binds_per_second, 2000);
+	assert_int_equal(config->binds_per_requester, 1000);
+	assert_int_equal(config->farm_memory, 80);
 	assert_default_ouis(config);
 	assert_string_equal(template->init, "/sbin/init");
 	assert_int_equal(template->memory, 64 << 20);
+	assert_int_equal(template->disk, 64 << 20);
+	assert_int_equal(template->inodes, 16384);
 	assert_int_equal(template->processes, 128);
+	assert_int_equal(template->files, 1024);
+	assert_int_equal(template->cpu, 100);
+	assert_int_equal(template->n_listens, 0);
+	assert_false(template->gone);
 	assert_int_equal(uplink->xdp, XDP_AUTO);
 	assert_int_equal(uplink->ranges[0].vlan, 0);
 	assert_int_equal(uplink->ranges[0].idle_timeout, 600);
+	assert_int_equal(uplink->ranges[0].max_lifetime, 0);
 }
 
 static void defaults(void **state)
@@ -426,7 +537,8 @@ static void defaults(void **state)
 
 static const char every_key[] =
 	"uplink \"eth0\" {\n" /* before the templates it names */
-	"  range \"10.0.0.0/8\" { template = two vlan = 4094 idle_timeout = 0\n"
+	"  range \"10.0.0.0/8\" { template = two vlan = 4094 idle_timeout = 0 max_lifetime = "
+	"31536000\n"
 	"    exclude = { 10.0.0.1, # the printer\n"
 	"                10.255.0.0/16, }\n"
 	"    exclude += { 10.9.9.9 } }\n"
@@ -435,10 +547,15 @@ static const char every_key[] =
 	"  range \"192.0.2.9\" { template = 'one' vlan = 1 }\n"
 	"}\n"
 	"template \"one\" /* first */ { rootfs = \"/srv/one\" init = \"/init\" memory = 4194304 }\n"
-	"template \"two\" { rootfs = two/root memory = 2g processes = 1 }\n"
-	"template \"three\" { rootfs = three memory = 4096k }\n"
+	"template \"two\" { rootfs = two/root memory = 2g processes = 1 disk = 1m "
+	"inodes = 256 files = 64 cpu = 250% listens = { 22, 65535 } listens += { 80 } }\n"
+	"template \"three\" { rootfs = three memory = 1048576G disk = \"1048576G\" "
+	"inodes = 16777216 files = 1048576 cpu = \"100000%\" listens = {} }\n"
 	"uplink eth1 { xdp = generic range \"10.0.0.0/31\" { template = two } }\n"
-	"pool\n{ max = 65536 warm = 1 }\n"
+	"pool\n{ max = 65536 warm = 1 min_idle_warm = 1 when_exhausted = share evict_after = "
+	"31536000 "
+	"addresses_per_container = 4096 binds_per_second = 10000000 binds_per_requester = 0 "
+	"memory = 100% }\n"
 	"state_dir = /s\nrun_dir = /r#here\nbpf_dir = \"/b\"\n"
 	"group = farm id_base = 4294901759 oui = { \"00:25:90\", AC:1F:6B }\r\n";
 
@@ -456,6 +573,13 @@ static void every_top_key(void **state)
 	assert_memory_equal(config->ouis, ((__u8[]){0x00, 0x25, 0x90, 0xac, 0x1f, 0x6b}), 6);
 	assert_int_equal(config->warm, 1);
 	assert_int_equal(config->max, 65536);
+	assert_int_equal(config->min_idle_warm, 1);
+	assert_int_equal(config->when_exhausted, EXHAUSTED_SHARE);
+	assert_int_equal(config->evict_after, 31536000);
+	assert_int_equal(config->addresses_per_container, 4096);
+	assert_int_equal(config->binds_per_second, 10000000);
+	assert_int_equal(config->binds_per_requester, 0);
+	assert_int_equal(config->farm_memory, 100);
 	assert_int_equal(config->pool_line, 15);
 	assert_int_equal(config->state_dir_line, 16);
 	assert_int_equal(config->run_dir_line, 17);
@@ -479,8 +603,53 @@ static void every_template_key(void **state)
 	assert_int_equal(t[1].memory, 2ULL << 30);
 	assert_int_equal(t[1].processes, 1);
 	assert_int_equal(t[1].line, 11);
-	assert_int_equal(t[2].memory, 4 << 20);
+	assert_int_equal(t[1].disk, 1 << 20);
+	assert_int_equal(t[1].inodes, 256);
+	assert_int_equal(t[1].files, 64);
+	assert_int_equal(t[1].cpu, 250);
+	assert_int_equal(t[1].n_listens, 3);
+	assert_memory_equal(t[1].listens, ((__u16[]){22, 65535, 80}), 3 * sizeof(__u16));
+	assert_int_equal(t[2].memory, 1ULL << 50);
+	assert_int_equal(t[2].disk, 1ULL << 50);
+	assert_int_equal(t[2].inodes, 1 << 24);
+	assert_int_equal(t[2].files, 1 << 20);
+	assert_int_equal(t[2].cpu, 100000);
+	assert_int_equal(t[2].n_listens, 0);
 	assert_int_equal(t[2].line, 12);
+	config_free(config);
+}
+
+/* As many as there may be, and no way of when_exhausted left out. */
+static void the_most_of_all(void **state)
+{
+	struct config *config = parse(
+		TEMPLATES_64 "uplink \"eth0\" { range \"10.0.0.0/8\" { template = \"t77\" } }");
+
+	(void)state;
+	assert_int_equal(config->n_templates, 64);
+	assert_int_equal(config->uplinks[0].ranges[0].template, 63);
+	config_free(config);
+	config = parse(
+		"template \"t\" { rootfs = \"x\" listens = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, "
+		"12, 13, 14, 15, 16 } }\n"
+		"pool { when_exhausted = \"silent\" memory = \"5%\" warm = 9 min_idle_warm = 9 }\n"
+		"uplink \"eth0\" { range \"10.0.0.0/8\" { template = \"t\" } }");
+	assert_int_equal(config->templates[0].n_listens, CONFIG_LISTENS_MAX);
+	assert_int_equal(config->templates[0].listens[15], 16);
+	assert_int_equal(config->when_exhausted, EXHAUSTED_SILENT);
+	assert_int_equal(config->farm_memory, 5);
+	assert_int_equal(config->min_idle_warm, 9);
+	config_free(config);
+}
+
+static void evict_by_name(void **state)
+{
+	struct config *config =
+		parse(AT_TOP("pool { when_exhausted = \"evict\" evict_after = 0 }"));
+
+	(void)state;
+	assert_int_equal(config->when_exhausted, EXHAUSTED_EVICT);
+	assert_int_equal(config->evict_after, 0);
 	config_free(config);
 }
 
@@ -516,6 +685,7 @@ static void every_range_key(void **state)
 	assert_int_equal(r[0].template, 1);
 	assert_int_equal(r[0].vlan, 4094);
 	assert_int_equal(r[0].idle_timeout, 0);
+	assert_int_equal(r[0].max_lifetime, 31536000);
 	assert_int_equal(r[0].line, 2);
 	assert_int_equal(r[0].n_excludes, 3);
 	assert_prefix(&r[0].excludes[0], "10.0.0.1/32");
@@ -708,9 +878,36 @@ static char *read_example(void)
 static void example_has_every_key(void **state)
 {
 	static const char *const keys[] = {
-		"state_dir", "run_dir", "bpf_dir",  "group",   "id_base", "oui",
-		"warm",	     "max",	"template", "rootfs",  "init",	  "memory",
-		"processes", "xdp",	"gateway",  "exclude", "vlan",	  "idle_timeout",
+		"state_dir",
+		"run_dir",
+		"bpf_dir",
+		"group",
+		"id_base",
+		"oui",
+		"warm",
+		"max",
+		"min_idle_warm",
+		"when_exhausted",
+		"evict_after",
+		"addresses_per_container",
+		"binds_per_second",
+		"binds_per_requester",
+		"memory",
+		"template",
+		"rootfs",
+		"init",
+		"disk",
+		"inodes",
+		"processes",
+		"files",
+		"cpu",
+		"listens",
+		"xdp",
+		"gateway",
+		"exclude",
+		"vlan",
+		"idle_timeout",
+		"max_lifetime",
 	};
 	cleanup_free char *text = read_example();
 
@@ -722,6 +919,8 @@ static void example_has_every_key(void **state)
 		if (!strstr(text, setting))
 			fail_msg("%s is not in the example", keys[i]);
 	}
+	assert_non_null(strstr(text, "memory = \"80%\"")); /* of the pool */
+	assert_non_null(strstr(text, "memory = \"64M\"")); /* of a template */
 }
 
 static void example_ouis_are_the_defaults(void **state)
@@ -748,6 +947,8 @@ static const struct CMUnitTest plain_tests[] = {
 	cmocka_unit_test(defaults),
 	cmocka_unit_test(every_top_key),
 	cmocka_unit_test(every_template_key),
+	cmocka_unit_test(the_most_of_all),
+	cmocka_unit_test(evict_by_name),
 	cmocka_unit_test(every_uplink_key),
 	cmocka_unit_test(every_range_key),
 	cmocka_unit_test(template_used),

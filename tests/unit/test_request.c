@@ -25,6 +25,13 @@
 #define NO_NAME "\"uplink\" is no interface name"
 #define NO_VLAN "\"vlan\" is no VLAN id (0 to 4094)"
 
+#define NO_WARM "\"warm\" is no number of containers (1 to 65536)"
+#define NO_MAX "\"max\" is no number of containers (1 to 65536)"
+#define WARM_OVER_MAX "\"warm\" is more than \"max\""
+#define NO_SWITCH "\"on\" is neither true nor false"
+
+#define RESIZE(warm, max) "{\"command\": \"resize\", \"warm\": " warm ", \"max\": " max "}"
+#define DRAIN(on) "{\"command\": \"drain\", \"on\": " on "}"
 #define RELEASE(more) "{\"command\": \"release\", \"address\": \"10.66.4.2\"" more "}"
 #define RELEASE_AT(address) "{\"command\": \"release\", \"address\": " address "}"
 
@@ -33,6 +40,8 @@ struct good {
 	enum command command;
 	const char *address, *uplink;
 	int vlan;
+	unsigned int warm, max;
+	bool on;
 };
 
 static const struct good good[] = {
@@ -40,7 +49,15 @@ static const struct good good[] = {
 	{"{\"command\": \"leases\"}", .command = COMMAND_LEASES},
 	{"{\"command\": \"containers\"}", .command = COMMAND_CONTAINERS},
 	{"{\"command\": \"counters\"}", .command = COMMAND_COUNTERS},
+	{"{\"command\": \"latency\"}", .command = COMMAND_LATENCY},
 	{"{\"command\": \"watch\"}", .command = COMMAND_WATCH},
+	{"{\"command\": \"reload\"}", .command = COMMAND_RELOAD},
+	{"{\"command\": \"handover\"}", .command = COMMAND_HANDOVER},
+	{RESIZE("1", "1"), .command = COMMAND_RESIZE, .warm = 1, .max = 1},
+	{RESIZE("32", "4000"), .command = COMMAND_RESIZE, .warm = 32, .max = 4000},
+	{RESIZE("65536", "65536"), .command = COMMAND_RESIZE, .warm = 65536, .max = 65536},
+	{DRAIN("true"), .command = COMMAND_DRAIN, .on = true},
+	{DRAIN("false"), .command = COMMAND_DRAIN, .on = false},
 	{RELEASE(""), .command = COMMAND_RELEASE, .address = "10.66.4.2", .vlan = -1},
 	{RELEASE(", \"uplink\": \"eth0\""), .command = COMMAND_RELEASE, .address = "10.66.4.2",
 	 .uplink = "eth0", .vlan = -1},
@@ -60,6 +77,8 @@ static const struct good good[] = {
 	{"{\"command\": \"status\", \"since\": [1, {\"a\": null}]}", .command = COMMAND_STATUS},
 	{"{\"command\": \"leases\", \"address\": 7, \"uplink\": 7, \"vlan\": \"x\"}",
 	 .command = COMMAND_LEASES},
+	{"{\"command\": \"reload\", \"on\": 7, \"warm\": 0, \"max\": \"x\"}",
+	 .command = COMMAND_RELOAD},
 };
 
 struct bad {
@@ -121,6 +140,32 @@ static const struct bad bad[] = {
 	{RELEASE(", \"vlan\": \"7\""), NO_VLAN},
 	{RELEASE(", \"vlan\": true"), NO_VLAN},
 	{RELEASE(", \"vlan\": null"), NO_VLAN},
+	{"{\"command\": \"resize\"}", NO_WARM},
+	{"{\"command\": \"resize\", \"max\": 7}", NO_WARM},
+	{"{\"command\": \"resize\", \"warm\": 7}", NO_MAX},
+	{RESIZE("0", "7"), NO_WARM},
+	{RESIZE("-1", "7"), NO_WARM},
+	{RESIZE("65537", "65536"), NO_WARM},
+	{RESIZE("4294967297", "7"), NO_WARM},
+	{RESIZE("1.0", "7"), NO_WARM},
+	{RESIZE("\"1\"", "7"), NO_WARM},
+	{RESIZE("null", "7"), NO_WARM},
+	{RESIZE("true", "7"), NO_WARM},
+	{RESIZE("1", "0"), NO_MAX},
+	{RESIZE("1", "-7"), NO_MAX},
+	{RESIZE("1", "65537"), NO_MAX},
+	{RESIZE("1", "18446744073709551617"), NO_OBJECT}, /* no integer of 64 bits */
+	{RESIZE("1", "7e0"), NO_MAX},
+	{RESIZE("1", "[7]"), NO_MAX},
+	{RESIZE("8", "7"), WARM_OVER_MAX},
+	{RESIZE("65536", "65535"), WARM_OVER_MAX},
+	{"{\"command\": \"drain\"}", NO_SWITCH},
+	{DRAIN("null"), NO_SWITCH},
+	{DRAIN("1"), NO_SWITCH},
+	{DRAIN("0"), NO_SWITCH},
+	{DRAIN("\"on\""), NO_SWITCH},
+	{DRAIN("\"true\""), NO_SWITCH},
+	{DRAIN("[true]"), NO_SWITCH},
 	/* More than one: the first is told. */
 	{"{\"command\": \"release\", \"address\": 1, \"uplink\": 1, \"vlan\": 9999}", NO_ADDRESS},
 	{RELEASE(", \"vlan\": 9999, \"uplink\": 1"), NO_NAME},
@@ -145,6 +190,9 @@ static void check_taken(const struct good *row)
 	if (parse(row->line, strlen(row->line), &request, &error))
 		fail_msg("%s: %s", row->line, error);
 	assert_null(error);
+	if (request.warm != row->warm || request.max != row->max || request.on != row->on)
+		fail_msg("%s: warm %u, max %u, on %d", row->line, request.warm, request.max,
+			 request.on);
 	if (request.command != row->command ||
 	    request.address != (row->address ? inet_addr(row->address) : 0) ||
 	    strcmp(request.uplink, row->uplink ? row->uplink : "") || request.vlan != row->vlan)
@@ -181,11 +229,13 @@ static void refused(void **state)
 /* Half-written, at any length. */
 static void cut_off_anywhere(void **state)
 {
-	static const char line[] = RELEASE(", \"uplink\": \"eth0\", \"vlan\": 7");
+	static const char *const lines[] = {RELEASE(", \"uplink\": \"eth0\", \"vlan\": 7"),
+					    RESIZE("32", "256"), DRAIN("true")};
 
 	(void)state;
-	for (size_t len = 0; len < strlen(line); len++)
-		check_refused(line, len, NO_OBJECT);
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		for (size_t len = 0; len < strlen(lines[i]); len++)
+			check_refused(lines[i], len, NO_OBJECT);
 }
 
 static void a_nul_ends_nothing(void **state)
@@ -216,8 +266,9 @@ static void the_longest_line(void **state)
 
 static void names(void **state)
 {
-	static const char *const expected[] = {"status",   "leases",  "containers",
-					       "counters", "release", "watch"};
+	static const char *const expected[] = {"status",  "leases", "containers", "counters",
+					       "latency", "watch",  "release",	  "resize",
+					       "drain",	  "reload", "handover"};
 
 	(void)state;
 	assert_int_equal(ARRAY_SIZE(expected), COMMAND_MAX);

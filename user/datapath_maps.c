@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What skepd reads and writes in the maps: leases, containers, counters, settings. Decides nothing.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "datapath_private.h"
+
+#define BATCH 4096U
+#define DELETE_TRIES 8
+
+int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
+		   struct skep_lease *ret)
+{
+	return bpf_map_lookup_elem(dp->leases, address, ret);
+}
+
+/* All of a hash, bucket by bucket: so each entry comes once, whatever changes meanwhile. */
+int datapath_leases(const struct datapath *dp, struct skep_addr **ret_addresses,
+		    struct skep_lease **ret_leases)
+{
+	struct skep_addr *addresses = NULL;
+	struct skep_lease *leases = NULL;
+	__u32 place, *after = NULL, n = 0, room = 0;
+	int err = 0;
+
+	while (!err) {
+		__u32 count = BATCH;
+
+		if (room < n + count) {
+			void *a, *l;
+
+			room = 2 * (n + count);
+			a = reallocarray(addresses, room, sizeof(*addresses));
+			addresses = a ? a : addresses;
+			l = reallocarray(leases, room, sizeof(*leases));
+			leases = l ? l : leases;
+			if (!a || !l) {
+				err = -ENOMEM;
+				break;
+			}
+		}
+		err = bpf_map_lookup_batch(dp->leases, after, &place, addresses + n, leases + n,
+					   &count, NULL);
+		if (!err || err == -ENOENT)
+			n += count;
+		after = &place;
+	}
+	if (err != -ENOENT) {
+		free(addresses);
+		free(leases);
+		return err;
+	}
+	*ret_addresses = addresses;
+	*ret_leases = leases;
+	return (int)n;
+}
+
+/* The kernel may not get a bucket's lock in time; what stayed would have no owner. */
+static void delete_surely(int map, const void *key)
+{
+	for (int tries = DELETE_TRIES; tries; tries--)
+		if (!bpf_map_delete_elem(map, key) || errno == ENOENT)
+			return;
+}
+
+int datapath_port_open(struct datapath *dp, const struct skep_addr *address,
+		       const struct skep_lease *lease)
+{
+	const struct skep_port port = {
+		.container = lease->container,
+		.uplink = address->uplink,
+		.vlan = address->vlan,
+	};
+
+	return bpf_map_update_elem(dp->ports, &lease->port, &port, BPF_NOEXIST);
+}
+
+void datapath_port_close(struct datapath *dp, __u32 port)
+{
+	delete_surely(dp->ports, &port);
+}
+
+int datapath_ports(const struct datapath *dp, __u32 **ret)
+{
+	__u32 *ports = calloc(SKEP_CONTAINERS_MAX, sizeof(*ports));
+	const __u32 *after = NULL;
+	__u32 n = 0;
+
+	if (!ports)
+		return -ENOMEM;
+	while (n < SKEP_CONTAINERS_MAX && !bpf_map_get_next_key(dp->ports, after, &ports[n]))
+		after = &ports[n++];
+	*ret = ports;
+	return (int)n;
+}
+
+int datapath_lease_insert(struct datapath *dp, const struct skep_addr *address,
+			  struct skep_lease *lease, __u64 seen_ns)
+{
+	lease->bound_ns = monotonic_ns();
+	lease->bind_ns = lease->bound_ns - seen_ns < ~0U ? (__u32)(lease->bound_ns - seen_ns) : ~0U;
+	return bpf_map_update_elem(dp->leases, address, lease, BPF_NOEXIST);
+}
+
+__u64 datapath_last_seen_ns(const struct skep_lease *lease)
+{
+	return later(lease->bound_ns, later(lease->last_in_ns, lease->last_out_ns));
+}
+
+void datapath_lease_delete(struct datapath *dp, const struct skep_addr *address)
+{
+	delete_surely(dp->leases, address);
+}
+
+void datapath_set_container(struct datapath *dp, __u32 slot, const struct skep_container *c)
+{
+	bpf_map_update_elem(dp->containers, &slot, c, BPF_ANY);
+}
+
+int datapath_container(const struct datapath *dp, __u32 slot, struct skep_container *ret)
+{
+	return bpf_map_lookup_elem(dp->containers, &slot, ret);
+}
+
+int datapath_containers(const struct datapath *dp, struct skep_container **ret)
+{
+	struct skep_container *table = calloc(SKEP_CONTAINERS_MAX, sizeof(*table));
+	__u32 *slots = calloc(SKEP_CONTAINERS_MAX, sizeof(*slots));
+	__u32 place, *after = NULL, n = 0, end = 0;
+	int err = table && slots ? 0 : -ENOMEM;
+
+	while (!err && n < SKEP_CONTAINERS_MAX) {
+		__u32 count = BATCH;
+
+		err = bpf_map_lookup_batch(dp->containers, after, &place, slots + n, table + n,
+					   &count, NULL);
+		n += !err || err == -ENOENT ? count : 0;
+		after = &place;
+	}
+	free(slots);
+	if (err && err != -ENOENT) {
+		free(table);
+		return err;
+	}
+	for (__u32 i = 0; i < n; i++)
+		if (table[i].state != SKEP_STATE_NONE)
+			end = i + 1;
+	*ret = table;
+	return (int)end;
+}
+
+static int store_settings(struct datapath *dp)
+{
+	const __u32 only = 0;
+
+	return bpf_map_update_elem(dp->settings, &only, &dp->set, BPF_ANY);
+}
+
+/* A bucket of @per_second holds one second's worth. */
+static void set_budget(unsigned int per_second, __u64 *interval_ns, __u64 *burst_ns)
+{
+	*interval_ns = per_second ? NS_PER_SEC / per_second : 0;
+	*burst_ns = per_second ? NS_PER_SEC : 0;
+}
+
+int datapath_set_budgets(struct datapath *dp)
+{
+	dp->set.version = SKEP_MAPS_VERSION;
+	set_budget(dp->config->binds_per_second, &dp->set.bind_interval_ns, &dp->set.bind_burst_ns);
+	set_budget(dp->config->binds_per_requester, &dp->set.requester_interval_ns,
+		   &dp->set.requester_burst_ns);
+	return store_settings(dp);
+}
+
+int datapath_set_drain(struct datapath *dp, bool on)
+{
+	dp->set.flags &= ~SKEP_SETTING_DRAIN;
+	dp->set.flags |= on ? SKEP_SETTING_DRAIN : 0;
+	return store_settings(dp);
+}
+
+bool datapath_is_draining(const struct datapath *dp)
+{
+	return dp->set.flags & SKEP_SETTING_DRAIN;
+}
+
+int datapath_name_template(struct datapath *dp, __u32 template, const char *name)
+{
+	struct skep_template t = {};
+
+	strncpy(t.name, name, sizeof(t.name) - 1);
+	return bpf_map_update_elem(dp->templates, &template, &t, BPF_ANY);
+}
+
+static unsigned int bucket_of(__u32 bind_ns)
+{
+	return bind_ns ? 31U - (unsigned int)__builtin_clz(bind_ns) : 0;
+}
+
+void datapath_count_latency(struct datapath *dp, __u32 bind_ns)
+{
+	__u32 bucket = bucket_of(bind_ns);
+
+	dp->latency[bucket]++;
+	bpf_map_update_elem(dp->latency_map, &bucket, &dp->latency[bucket], BPF_ANY);
+}
+
+void datapath_latency(const struct datapath *dp, __u64 ret[SKEP_LATENCY_BUCKETS])
+{
+	for (__u32 i = 0; i < SKEP_LATENCY_BUCKETS; i++)
+		if (bpf_map_lookup_elem(dp->latency_map, &i, &ret[i]))
+			ret[i] = 0;
+}
+
+void datapath_count(struct datapath *dp, enum skep_verdict verdict)
+{
+	__u32 slot = verdict;
+
+	/* No program writes these slots, so all of it may stand under the first CPU. */
+	memset(dp->per_cpu, 0, sizeof(__u64) * (size_t)dp->n_cpus);
+	dp->per_cpu[0] = ++dp->counted[verdict];
+	bpf_map_update_elem(dp->counters, &slot, dp->per_cpu, BPF_ANY);
+}
+
+__u64 datapath_counter(const struct datapath *dp, enum skep_verdict verdict)
+{
+	__u32 slot = verdict;
+	__u64 sum = 0;
+
+	if (bpf_map_lookup_elem(dp->counters, &slot, dp->per_cpu))
+		return 0;
+	for (int cpu = 0; cpu < dp->n_cpus; cpu++)
+		sum += dp->per_cpu[cpu];
+	return sum;
+}
+
+void datapath_counters(const struct datapath *dp, __u64 ret[SKEP_VERDICT_MAX])
+{
+	for (unsigned int i = 0; i < SKEP_VERDICT_MAX; i++)
+		ret[i] = datapath_counter(dp, (enum skep_verdict)i);
+}
+
+void datapath_resume(struct datapath *dp)
+{
+	const __u32 only = 0;
+
+	bpf_map_lookup_elem(dp->settings, &only, &dp->set);
+	datapath_counters(dp, dp->counted);
+	datapath_latency(dp, dp->latency);
+}

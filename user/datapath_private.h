@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The inside of struct datapath, shared by datapath*.c. Nothing outside these files sees it. */
+#ifndef SKEP_USER_DATAPATH_PRIVATE_H
+#define SKEP_USER_DATAPATH_PRIVATE_H
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "datapath.h"
+#include "port.skel.h"
+#include "uplink.skel.h"
+
+/**
+ * struct datapath - programs, maps, and what of them is remembered on this side
+ * @table:   copy of `uplinks`
+ * @counted: copy of skepd's own slots of `counters`
+ * @latency: copy of the map of this name
+ * @per_cpu: one counter, as it is passed to and from the kernel
+ * @own:     addresses of this machine, never bound
+ */
+struct datapath {
+	const struct config *config;
+	struct uplink_bpf *uplinks[SKEP_UPLINKS_MAX];
+	struct skep_uplink table[SKEP_UPLINKS_MAX];
+	struct port_bpf *port;
+	struct ring_buffer *ring;
+	void (*ask)(void *data, const struct skep_ask *ask, size_t size);
+	void *ask_data;
+	unsigned int budget;
+	int n_cpus;
+	int leases, ports, ranges, uplinks_map, settings, counters;
+	int containers, templates, latency_map;
+	struct skep_settings set;
+	__u64 counted[SKEP_VERDICT_MAX];
+	__u64 latency[SKEP_LATENCY_BUCKETS];
+	__u64 *per_cpu;
+	__be32 *own;
+	size_t n_own;
+};
+
+/** datapath_resume() - goes on with settings and counts where the maps stand */
+void datapath_resume(struct datapath *dp);
+
+#endif
