@@ -25,9 +25,10 @@
 #define TASKS 6 /* 4 of an idle container, and those of a log-in */
 #define BOX_TASKS 1024U
 #define SKEPD_TASKS 512ULL    /* itself, keepers, and what liblxc forks for a moment */
-#define CONTAINER_KIB 768ULL  /* of an idle container, kernel memory included, without: */
+#define CONTAINER_KIB 1152ULL /* of an idle container, kernel memory included, without: */
 #define SUPERBLOCKS 6ULL      /* a container's: root, layer, proc, sysfs, devpts, mqueue; */
 #define SUPERBLOCKS_KIB 64ULL /* for so many of the machine each memory cgroup has 1 KiB */
+#define CHARGED_KIB 800ULL    /* of all that, what is charged to its cgroup */
 #define ADDRESS_KIB 2ULL      /* of one more address: lease, interface address, routes */
 #define GROUP_IDS 65535ULL    /* MEM_CGROUP_ID_MAX of the kernel */
 #define BOX_GROUPS 1000ULL
@@ -201,6 +202,7 @@ static unsigned long long mib(__u64 bytes)
 static void check_memory(struct check *c)
 {
 	const __u64 need = limits_need_memory(c->config);
+	const __u64 charged = (c->config->max * CHARGED_KIB) << 10;
 	const __u64 available = read_memory(c, "MemAvailable"), total = read_memory(c, "MemTotal");
 	const __u64 farm = total == NO_LIMIT ? NO_LIMIT : total / 100 * c->config->farm_memory;
 
@@ -209,11 +211,11 @@ static void check_memory(struct check *c)
 		       "%lluM of memory are available, pool.max = %u needs about %lluM when all "
 		       "are idle; lower max or add memory",
 		       mib(available), c->config->max, mib(need));
-	if (farm < need)
+	if (farm < charged)
 		report(c, false,
 		       "pool.memory = %u%% of this machine's is %lluM, pool.max = %u needs about "
 		       "%lluM when all are idle; lower max, raise memory or add some",
-		       c->config->farm_memory, mib(farm), c->config->max, mib(need));
+		       c->config->farm_memory, mib(farm), c->config->max, mib(charged));
 }
 
 /* Kernel memory is charged to groups with 16-bit numbers, and no sysctl changes that. */

@@ -344,20 +344,20 @@ static __u64 memory_of(const char *pool)
 static void memory_needed(void **state)
 {
 	(void)state;
-	assert_int_equal(memory_of("warm = 1 max = 10"), 10 * 768);
-	assert_int_equal(memory_of("max = 1000"), 1000 * (768 + 93));
-	assert_int_equal(memory_of("max = 10000"), 10000 * (768 + 937));
-	assert_int_equal(memory_of("max = 4000"), 4000 * 1143);
+	assert_int_equal(memory_of("warm = 1 max = 10"), 10 * 1152);
+	assert_int_equal(memory_of("max = 1000"), 1000 * (1152 + 93));
+	assert_int_equal(memory_of("max = 10000"), 10000 * (1152 + 937));
+	assert_int_equal(memory_of("max = 4000"), 4000 * 1527);
 	assert_int_equal(
 		memory_of("max = 4000 when_exhausted = evict addresses_per_container = 16"),
-		4000 * 1143);
+		4000 * 1527);
 	assert_int_equal(
 		memory_of("max = 4000 when_exhausted = share addresses_per_container = 16"),
-		4000 * 1143 + 64000 * 2);
+		4000 * 1527 + 64000 * 2);
 	/* Not more addresses than there can be leases. */
 	assert_int_equal(
 		memory_of("max = 65536 when_exhausted = share addresses_per_container = 4096"),
-		65536ULL * (768 + 6144) + 262144 * 2);
+		65536ULL * (1152 + 6144) + 262144 * 2);
 }
 
 static void memory_is_only_a_warning(void **state)
@@ -365,15 +365,15 @@ static void memory_is_only_a_warning(void **state)
 	struct machine *machine = *state;
 
 	put(machine, "proc/meminfo",
-	    "MemTotal:       8000000 kB\nMemFree:        1000 kB\nMemAvailable:   4571999 kB\n");
+	    "MemTotal:       8000000 kB\nMemFree:        1000 kB\nMemAvailable:   6107999 kB\n");
 	tells(machine, "max = 4000", false,
-	      "t.conf:2: 4464M of memory are available, pool.max = 4000 needs about 4464M when all "
+	      "t.conf:2: 5964M of memory are available, pool.max = 4000 needs about 5964M when all "
 	      "are idle; lower max or add memory");
-	put(machine, "proc/meminfo", "MemTotal: 8000000 kB\nMemAvailable: 4572000 kB\n");
+	put(machine, "proc/meminfo", "MemTotal: 8000000 kB\nMemAvailable: 6108000 kB\n");
 	tells_nothing(machine, "max = 4000");
-	tells(machine, "max = 4000 memory = 50%", false,
-	      "t.conf:2: pool.memory = 50% of this machine's is 3906M, pool.max = 4000 needs about "
-	      "4464M when all are idle; lower max, raise memory or add some");
+	tells(machine, "max = 4000 memory = 30%", false,
+	      "t.conf:2: pool.memory = 30% of this machine's is 2343M, pool.max = 4000 needs about "
+	      "3125M when all are idle; lower max, raise memory or add some");
 }
 
 /* Not a sysctl: the kernel's numbers of memory control groups have 16 bits. */
