@@ -152,7 +152,8 @@ static void note_reason(struct warm *warm, const char *what, const char *reason)
 static void log_failure(struct farm *farm, __u32 slot, const struct pool_failure *failure,
 			const char *what, const char *reason)
 {
-	const char *template = farm->config->templates[pool_template(farm->pool, slot)].name;
+	const __u32 ordinal = pool_template(farm->pool, slot);
+	const char *template = farm->config->templates[ordinal].name;
 	char name[CONTAINER_NAME_LEN];
 
 	container_name(slot, name);
@@ -162,6 +163,9 @@ static void log_failure(struct farm *farm, __u32 slot, const struct pool_failure
 			"the template is switched off until it is corrected and 'skepctl reload' "
 			"is run",
 			template, name, what, reason, POOL_FAILURES_MAX);
+	else if (pool_off(farm->pool) & 1ULL << ordinal)
+		log_error("template \"%s\": container %s %s: %s; the template is switched off",
+			  template, name, what, reason);
 	else
 		log_error("template \"%s\": container %s %s: %s; trying again in %llu s", template,
 			  name, what, reason, failure->pause_ns / NS_PER_SEC);
