@@ -295,6 +295,8 @@ int adopt(struct farm *farm, const __u32 *leftovers, size_t n_leftovers)
 			 pool_count(farm->pool, SKEP_STATE_IDLE),
 			 pool_count(farm->pool, SKEP_STATE_BOUND),
 			 pool_count(farm->pool, SKEP_STATE_RECYCLING));
+	farm->adopted =
+		pool_count(farm->pool, SKEP_STATE_IDLE) || pool_count(farm->pool, SKEP_STATE_BOUND);
 	forget(&left);
 	return err;
 }

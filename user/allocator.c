@@ -146,7 +146,7 @@ void farm_wake_refill(struct farm *farm, __u64 wake_ns)
 
 static void become_ready(struct farm *farm)
 {
-	if (farm->state != DAEMON_STARTING || !pool_is_warm(farm->pool))
+	if (farm->state != DAEMON_STARTING || !(farm->adopted || pool_is_warm(farm->pool)))
 		return;
 	set_state(farm, datapath_is_draining(farm->dp) ? DAEMON_DRAINING : DAEMON_RUNNING);
 	notify_ready();

@@ -105,6 +105,7 @@ struct farm {
 	int packet;  /* held frames go out here */
 	int control; /* channel to the control process */
 	enum daemon_state state;
+	bool adopted;		       /* it serves already, and need not get warm first */
 	bool handover;		       /* stopping, but everything stays as it is */
 	unsigned int warm_target, max; /* the configuration's, or what `resize` said since */
 	__u32 slots_end;	       /* no slot from here on has ever been used */

@@ -277,13 +277,16 @@ static void look_after_nursery(const struct keeper *keeper)
 	}
 }
 
-/* While the nursery is full, only that goes on. */
+/* While the nursery is full, only that goes on; unless skepd is gone, then nobody wants it. */
 static bool wait_for_message(const struct keeper *keeper)
 {
 	const bool full = nursery_is_full(keeper->nursery);
-	struct pollfd channel = {.fd = full ? -1 : keeper->channel, .events = POLLIN};
+	struct pollfd channel = {.fd = keeper->channel, .events = full ? 0 : POLLIN};
+	int n = poll(&channel, 1, nursery_wait_ms(keeper->nursery, monotonic_ns()));
 
-	return poll(&channel, 1, nursery_wait_ms(keeper->nursery, monotonic_ns())) > 0;
+	if (n > 0 && full)
+		_exit(0);
+	return n > 0;
 }
 
 /* Returns false when the channel is closed. */

@@ -38,7 +38,7 @@ died() {
 	wire=$(wire_agrees)
 	skepd_start >"$tmp/output" 2>&1 || fail "$1: the next one starts" "$(cat "$tmp/output")"
 	wait_until 20 farm_settled || true
-	wait_until 5 holds || true
+	await_holds
 	check_eq "killed $1" '' "$wire$broken"
 }
 

@@ -178,7 +178,10 @@ broken
 ln -s "$tmp/outside" "$tmp/broken/out"
 tar -C "$tmp/broken" -cf "$tmp/evil.tar" .
 tar -C "$tmp/plain" -rf "$tmp/evil.tar" --transform 's|^home|out|' home
-refused "an archive that writes through a link of its own" 'unpacking .* failed' "$tmp/evil.tar"
+# tar refuses it, or lets the directory take the place of the link: as it finds their times.
+import bad "$tmp/evil.tar" >"$tmp/output" 2>&1 || true
+check_eq "an archive that writes through a link of its own writes nothing elsewhere" "" "$(ls -A "$tmp/outside")"
+rm -rf "${templates:?}/bad"
 tar -C "$tmp/plain" -cPf "$tmp/evil.tar" --transform "s|^home|../../outside|" .
 tar -C "$tmp/plain" -rPf "$tmp/evil.tar" --transform "s|^home|../../outside|" home
 refused "an archive with .. in its names" 'unpacking .* failed' "$tmp/evil.tar"

@@ -26,6 +26,12 @@ started() { (($(inits | wc -l) >= $1)); }
 go() { in_container "$1" touch /go; }
 listens() { [[ $(in_net "$1" ss -Hltn "sport = :$2" | wc -l) -gt 0 ]]; }
 
+launch_slow() {
+	write_conf 'template: listens = { 23, 80 }' | sed 's|"/sbin/init"|"/sbin/slow"|' >"$conf"
+	"$LAB" exec box "$SKEPD" -c "$conf" >>"$log" 2>&1 &
+	skepd_pid=$!
+}
+
 lab_up
 skepd_start 'template: listens = { 21, 23, 80 }'
 check "the stock template listens" test "$(pool idle)" -ge "$WARM"
@@ -40,9 +46,7 @@ check "skepd stops" skepd_stop
 
 slow_root
 SKEP_TEMPLATE=$tmp/slow
-write_conf 'template: listens = { 23, 80 }' | sed 's|"/sbin/init"|"/sbin/slow"|' >"$conf"
-"$LAB" exec box "$SKEPD" -c "$conf" >>"$log" 2>&1 &
-skepd_pid=$!
+launch_slow
 check "all are started, none waits for another" wait_until 20 started "$WARM"
 sleep 1
 check_eq "none is idle while it does not listen" "0 $WARM" "$(pool idle) $(pool starting)"
@@ -60,5 +64,10 @@ for pid in $(inits | grep -vx "$one"); do
 	go "$pid" || true
 done
 check "they become idle as well" wait_until 20 pool_has idle "$WARM"
+check "skepd stops" skepd_stop
+
+launch_slow
+check "started again, and waited for" wait_until 20 started "$WARM"
+check "skepd does not wait for them when it is to stop" skepd_signal TERM 20
 
 done_testing

@@ -48,7 +48,7 @@ skepd_start
 # The kernel refuses the address, because the container has it already.
 idle
 in_net "$pid" ip address add 10.66.8.1/16 dev eth0
-refused "plumbing" 10.66.8.1 no_bind_plumb
+refused "plumbing" 10.66.8.1 "File exists"
 check_eq "plumbing: counted once" 1 "$(counter no_bind_plumb)"
 check "plumbing: logged" logged 'warning: a container refused its address; .*File exists'
 check_eq "plumbing: the port is shut" 0 "$(map_len ports)"
@@ -62,7 +62,7 @@ wait_until 10 farm_settled
 idle
 # shellcheck disable=SC2046 # bytes
 map update ports key $(bytes "$port" 4) value $(bytes 0 8)
-refused "port entry" 10.66.8.2 no_bind_map
+refused "port entry" 10.66.8.2 "File exists"
 check_eq "port entry: counted once" 1 "$(counter no_bind_map)"
 check "port entry: logged" logged 'warning: a map refused a lease; .*File exists'
 check_eq "port entry: the port is shut" 0 "$(map_len ports)"

@@ -3,6 +3,7 @@
 #
 # trace.sh: strace on skepd, to kill it or to let a system call fail at a certain step. Sourced after
 # lib.sh and invariants.sh. A step is a system call, told from others by what it is done to.
+# shellcheck disable=SC2154 # they are lib.sh's
 
 # Waiting is no step, and setting the clock for it changes nothing.
 readonly STEPS='!epoll_wait,timerfd_settime,clock_gettime,gettimeofday,rt_sigprocmask,rt_sigaction,getpid,brk,mmap,munmap,mprotect'
@@ -80,6 +81,7 @@ addresses=0
 bind_begin() {
 	next_address
 	spawn router arping -q -c 1 -C 1 -w 1 -I "$LAB_LAN" "$address" 2>/dev/null
+	# shellcheck disable=SC2034 # for the test to wait for
 	asking=$spawned
 }
 bind_end() { [[ -n $(lease "$address" pid) ]] && farm_settled; }

@@ -140,6 +140,20 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(files_read(path, buf, 2), 2);
 }
 
+static void what_is_set_must_be_there(void **state)
+{
+	char path[128], buf[8];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/file", top);
+	assert_int_equal(files_set(path, "1"), -ENOENT);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(files_write(path, "ab", 2, 0600), 0);
+	assert_int_equal(files_set(path, "1"), 0);
+	assert_int_equal(files_read(path, buf, sizeof(buf)), 2);
+	assert_memory_equal(buf, "1b", 2); /* nothing is cut off: a kernel's file has no length */
+}
+
 #define WITH_TOP(test) cmocka_unit_test_setup_teardown(test, make_top, remove_top)
 
 int main(void)
@@ -151,6 +165,7 @@ int main(void)
 		WITH_TOP(links_are_not_followed),
 		WITH_TOP(a_lock_is_held_once),
 		WITH_TOP(what_is_written_is_read),
+		WITH_TOP(what_is_set_must_be_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
