@@ -36,8 +36,8 @@ farm_processes() {
 dump_map() { bpftool -j map dump pinned "$bpf_dir/$1" | jq -c '[.[].formatted]'; }
 map_len() { dump_map "$1" | jq length; }
 
-# links: the ports with their numbers; programs: what is attached to links, as far as bpftool knows of it
-# (Debian 12's does not know tcx); own_programs: those that skepd has loaded
+# links: the ports with their numbers; programs: what is attached to links; own_programs: those that
+# skepd has loaded
 links() { box ip -j link show type veth | jq -c --arg uplink "$LAB_UPLINK" '[.[] | select(.ifname != $uplink)]'; }
 programs() { box bpftool -j net show | jq -c '.[0]'; }
 own_programs() { sed -n 's/^prog_id:[[:space:]]*//p' "/proc/$skepd_pid"/fdinfo/* 2>/dev/null | sort -nu; }
