@@ -8,6 +8,7 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/invariants.sh"
+. "$(dirname "$0")/chat.sh"
 
 WARM=3 MAX=10
 
@@ -31,19 +32,6 @@ still_loaded() { # ID...
 		! bpftool prog show id "$id" >/dev/null 2>&1 || echo "$id"
 	done
 }
-
-# chat ADDRESS: one FTP connection, a line a moment, until it is told to stop; counts the answers
-chat() {
-	# shellcheck disable=SC2016 # for the inner shell
-	spawn client bash -c 'exec 3<>"/dev/tcp/$0/21" && read -r -t 5 <&3 || exit 1
-		until [[ -e $1 ]]; do
-			printf "NOOP\r\n" >&3 && read -r -t 5 <&3 || exit 2
-			echo .
-			sleep 0.02
-		done' "$1" "$tmp/enough" >"$tmp/chat"
-	chat=$spawned
-}
-has_grown() { (($(wc -l <"$tmp/chat") > $1)); }
 
 lab_up
 skepd_start
