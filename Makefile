@@ -49,7 +49,7 @@ CORE    := prefix config config_pool config_replace config_template config_text 
 SHELL_D := adopt allocator bind cgroup change check check_limits container_lxc container_prepare control \
 	control_reload control_request datapath datapath_maps \
 	datapath_ranges expire farm_paths files filter idmap keeper keepers \
-	link listing log message notify nursery plumb refill reload report sockets stage
+	link listing log message netns notify nursery plumb refill reload report sockets stage
 SKEPD_OBJECTS   := $(patsubst %,$(BUILD)/user/%.o,skepd $(CORE) $(SHELL_D))
 SKEPCTL_OBJECTS := $(patsubst %,$(BUILD)/user/%.o,skepctl client show table top top_screen \
 	top_view template files idmap \

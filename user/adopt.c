@@ -6,10 +6,7 @@
  * is recycled, and its leases end: no address is left answered without an owner.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
-#include <sched.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -20,11 +17,12 @@
 #include "container.h"
 #include "farm.h"
 #include "filter.h"
+#include "netns.h"
 #include "plumb.h"
 
 /**
  * struct left - what was found
- * @table:     `containers`, SKEP_CONTAINERS_MAX of them, of which the first @end count
+ * @table:     `containers`, SKEP_CONTAINERS_MAX of them
  * @addresses: of the leases, @n_leases of them
  * @first:     by slot, index of its first lease plus one; 0 for none
  * @next:      by lease, the same for the next one of its slot
@@ -32,7 +30,6 @@
  */
 struct left {
 	struct skep_container *table;
-	__u32 end;
 	struct skep_addr *addresses;
 	struct skep_lease *leases;
 	__u32 n_leases;
@@ -54,13 +51,6 @@ static void end_leases(struct farm *farm, const struct left *left, __u32 slot)
 		end_lease(farm, left, i - 1, SKEP_RELEASED_ORPHAN);
 }
 
-/* The configuration may be another one by now, and so may be this machine's own addresses. */
-static bool is_covered(const struct farm *farm, const struct skep_addr *address)
-{
-	return bind_group(farm->config, address) != POOL_NO_GROUP &&
-	       datapath_is_bindable(farm->dp, address);
-}
-
 /* Backwards, so that each chain has its leases in the order of the list. */
 static int chain_leases(struct farm *farm, struct left *left)
 {
@@ -76,7 +66,8 @@ static int chain_leases(struct farm *farm, struct left *left)
 			end_lease(farm, left, i, SKEP_RELEASED_ORPHAN);
 			continue;
 		}
-		if (!is_covered(farm, &left->addresses[i])) {
+		/* The configuration may be another one by now, and so may our own addresses. */
+		if (!bind_is_covered(farm, &left->addresses[i])) {
 			end_lease(farm, left, i, SKEP_RELEASED_RANGE);
 			continue;
 		}
@@ -88,17 +79,14 @@ static int chain_leases(struct farm *farm, struct left *left)
 
 static int open_in_namespace(const struct left *left, pid_t pid)
 {
-	char path[64];
-	cleanup_close int netns = -EBADF;
+	cleanup_close int netns = netns_open(pid);
+	int err = netns < 0 ? netns : netns_enter(netns);
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	netns = open(path, O_RDONLY | O_CLOEXEC);
-	if (netns < 0 || setns(netns, CLONE_NEWNET))
-		return -errno;
+	if (err)
+		return err;
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (setns(left->home, CLONE_NEWNET))
-		abort(); /* in a container's namespace nothing can be done right */
+	netns_leave(left->home);
 	return fd;
 }
 
@@ -222,16 +210,14 @@ static void adopt_slot(struct farm *farm, const struct left *left, __u32 slot)
 /* A port may be open exactly while its container has a lease. */
 static int shut_ports(struct farm *farm)
 {
-	cleanup_free __u32 *ports = NULL;
+	cleanup_free struct datapath_port *ports = NULL;
 	int n = datapath_ports(farm->dp, &ports);
 
 	for (int i = 0; i < n; i++) {
-		bool open = false;
+		const struct warm *warm = &farm->warm[ports[i].slot];
 
-		for (__u32 slot = 0; !open && slot < farm->slots_end; slot++)
-			open = farm->warm[slot].port == ports[i] && farm->warm[slot].n_addresses;
-		if (!open)
-			datapath_port_close(farm->dp, ports[i]);
+		if (warm->port != ports[i].ifindex || !warm->n_addresses)
+			datapath_port_close(farm->dp, ports[i].ifindex);
 	}
 	return n < 0 ? n : 0;
 }
@@ -242,13 +228,12 @@ static int look(struct farm *farm, struct left *left)
 
 	if (n < 0)
 		return n;
-	left->end = (__u32)n;
 	n = datapath_leases(farm->dp, &left->addresses, &left->leases);
 	if (n < 0)
 		return n;
 	left->n_leases = (__u32)n;
-	left->home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	return left->home < 0 ? -errno : chain_leases(farm, left);
+	left->home = netns_home();
+	return left->home < 0 ? left->home : chain_leases(farm, left);
 }
 
 static void forget(struct left *left)

@@ -229,9 +229,8 @@ static void settle(struct farm *farm, const struct contact *contact, __u32 group
 /* A container that did not take its address is kept for a look, and replaced. */
 static void quarantine(struct farm *farm, __u32 slot, int err)
 {
-	struct pool_failure failure = pool_refused(farm->pool, slot, monotonic_ns());
+	const struct pool_failure failure = pool_refused(farm->pool, slot, monotonic_ns());
 
-	farm->warm[slot].since_ns = monotonic_ns();
 	refill_failed(farm, slot, &failure, "did not take its address", strerror(-err));
 	farm_wake_refill(farm, 0);
 }
@@ -464,11 +463,16 @@ static bool is_address(const struct farm *farm, const struct skep_addr *address,
 	return !addr || address->ip.addr == addr;
 }
 
+bool bind_is_covered(const struct farm *farm, const struct skep_addr *address)
+{
+	return bind_group(farm->config, address) != POOL_NO_GROUP &&
+	       datapath_is_bindable(farm->dp, address);
+}
+
 static bool is_uncovered(const struct farm *farm, const struct skep_addr *address, __be32 addr)
 {
 	(void)addr;
-	return bind_group(farm->config, address) == POOL_NO_GROUP ||
-	       !datapath_is_bindable(farm->dp, address);
+	return !bind_is_covered(farm, address);
 }
 
 void bind_release_all(struct farm *farm, __be32 addr, enum skep_verdict why)

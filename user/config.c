@@ -231,6 +231,15 @@ bool config_template_used(const struct config *config, size_t template)
 	return false;
 }
 
+unsigned int config_templates_used(const struct config *config)
+{
+	unsigned int used = 0;
+
+	for (size_t i = 0; i < config->n_templates; i++)
+		used += config_template_used(config, i);
+	return used;
+}
+
 const struct range_config *config_range_of(const struct config *config, size_t uplink, __u16 vlan,
 					   __be32 addr)
 {

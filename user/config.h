@@ -185,6 +185,9 @@ bool config_may_take_over(const struct config *old, const struct config *new, ch
 /** config_template_used() - whether a range names the template; only such are kept warm. */
 bool config_template_used(const struct config *config, size_t template);
 
+/** config_templates_used() - how many there are */
+unsigned int config_templates_used(const struct config *config);
+
 /** config_range_of() - the range that covers an address, or NULL; exclusions are not looked at. */
 const struct range_config *config_range_of(const struct config *config, size_t uplink, __u16 vlan,
 					   __be32 addr);

@@ -68,16 +68,14 @@ static int pool_line(cfg_t *pool)
 int config_check_pool(const struct text_source *source, cfg_t *top, const struct config *config)
 {
 	cfg_t *pool = text_section(top, "pool", 0);
-	unsigned long long needed, used = 0;
+	const unsigned long long used = config_templates_used(config);
+	const unsigned long long needed = used * config->warm;
 
 	if (config->min_idle_warm > config->warm)
 		return text_fail(source, value_line(pool, "min_idle_warm"),
 				 "min_idle_warm %u is more than warm %u, which is all that are "
 				 "kept idle; lower it or raise warm",
 				 config->min_idle_warm, config->warm);
-	for (size_t i = 0; i < config->n_templates; i++)
-		used += config_template_used(config, i);
-	needed = used * config->warm;
 	if (config->max >= needed)
 		return 0;
 	return text_fail(

@@ -73,7 +73,7 @@ static int mount_templates(const struct config *config)
 	int err = 0;
 
 	for (size_t i = 0; !err && i < config->n_templates; i++)
-		if (config_template_used(config, i) && !config->templates[i].gone)
+		if (config_template_used(config, i))
 			err = mount_template(config, i);
 	return err;
 }

@@ -77,20 +77,11 @@ static void release(struct client *client, const struct request *request)
 	command(client, &message, "released");
 }
 
-static unsigned int count_used_templates(const struct config *config)
-{
-	unsigned int used = 0;
-
-	for (size_t i = 0; i < config->n_templates; i++)
-		used += config_template_used(config, i);
-	return used;
-}
-
 static void resize(struct client *client, const struct request *request)
 {
 	struct command_message message = {
 		.command = DAEMON_RESIZE, .warm = request->warm, .max = request->max};
-	unsigned int used = count_used_templates(client->control->config);
+	unsigned int used = config_templates_used(client->control->config);
 	char error[CONFIG_ERROR_MAX];
 
 	if ((__u64)used * request->warm <= request->max)

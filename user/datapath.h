@@ -129,13 +129,19 @@ int datapath_port_open(struct datapath *dp, const struct skep_addr *address,
 /** datapath_port_close() - nothing gets out any more; harmless when it is closed */
 void datapath_port_close(struct datapath *dp, __u32 port);
 
+/** struct datapath_port - an open port: @slot is that of its container, as the map says */
+struct datapath_port {
+	__u32 ifindex;
+	__u32 slot;
+};
+
 /**
  * datapath_ports() - the ports that are open
  * @ret: array; the caller frees it
  *
  * Return: how many, or negative errno.
  */
-int datapath_ports(const struct datapath *dp, __u32 **ret);
+int datapath_ports(const struct datapath *dp, struct datapath_port **ret);
 
 /**
  * datapath_lease_insert() - makes the address leased

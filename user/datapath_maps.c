@@ -84,16 +84,22 @@ void datapath_port_close(struct datapath *dp, __u32 port)
 	delete_surely(dp->ports, &port);
 }
 
-int datapath_ports(const struct datapath *dp, __u32 **ret)
+int datapath_ports(const struct datapath *dp, struct datapath_port **ret)
 {
-	__u32 *ports = calloc(SKEP_CONTAINERS_MAX, sizeof(*ports));
+	struct datapath_port *ports = calloc(SKEP_CONTAINERS_MAX, sizeof(*ports));
 	const __u32 *after = NULL;
 	__u32 n = 0;
 
 	if (!ports)
 		return -ENOMEM;
-	while (n < SKEP_CONTAINERS_MAX && !bpf_map_get_next_key(dp->ports, after, &ports[n]))
-		after = &ports[n++];
+	while (n < SKEP_CONTAINERS_MAX &&
+	       !bpf_map_get_next_key(dp->ports, after, &ports[n].ifindex)) {
+		struct skep_port port = {};
+
+		bpf_map_lookup_elem(dp->ports, &ports[n].ifindex, &port);
+		ports[n].slot = port.container < SKEP_CONTAINERS_MAX ? port.container : 0;
+		after = &ports[n++].ifindex;
+	}
 	*ret = ports;
 	return (int)n;
 }

@@ -160,6 +160,9 @@ void bind_waiting(struct farm *farm, __u32 template);
 __u32 bind_group(const struct config *config, const struct skep_addr *address);
 #define POOL_NO_GROUP (~0U)
 
+/** bind_is_covered() - whether an address may be bound: in a range and not excluded */
+bool bind_is_covered(const struct farm *farm, const struct skep_addr *address);
+
 /** bind_note_address() - remembers that a container has the address; 0 or -ENOMEM */
 int bind_note_address(struct warm *warm, const struct skep_addr *address);
 

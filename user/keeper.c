@@ -11,7 +11,6 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +24,7 @@
 #include "filter.h"
 #include "link.h"
 #include "mac.h"
+#include "netns.h"
 #include "nursery.h"
 #include "reload.h"
 #include "sockets.h"
@@ -44,16 +44,6 @@ static int fail(struct done_message *done, int err, const char *what)
 	snprintf(done->reason, sizeof(done->reason), "%s: %s", what, strerror(-err));
 	done->err = err;
 	return err;
-}
-
-static int open_netns(pid_t pid)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
 }
 
 static bool is_same_file(int a, int b)
@@ -97,21 +87,15 @@ static int prepare_inside(struct done_message *done, struct inside *ret)
 	return ret->diag < 0 ? ret->diag : 0;
 }
 
-static void go_home(const struct keeper *keeper)
-{
-	if (setns(keeper->home, CLONE_NEWNET))
-		abort(); /* in a container's namespace nothing can be done right */
-}
-
 static int enter_and_prepare(const struct keeper *keeper, int netns, struct done_message *done,
 			     struct inside *ret)
 {
-	int err;
+	int err = netns_enter(netns);
 
-	if (setns(netns, CLONE_NEWNET))
-		return -errno;
+	if (err)
+		return err;
 	err = prepare_inside(done, ret);
-	go_home(keeper);
+	netns_leave(keeper->home);
 	return err;
 }
 
@@ -147,7 +131,7 @@ static int connect_container(const struct keeper *keeper, __u32 slot, struct don
 	/* A process that is alive after its namespace was opened is the one whose namespace it is.
 	 */
 	fds[1] = (int)syscall(SYS_pidfd_open, done->pid, 0);
-	netns = open_netns(done->pid);
+	netns = netns_open(done->pid);
 	if (netns < 0 || fds[1] < 0 || syscall(SYS_pidfd_send_signal, fds[1], 0, NULL, 0) ||
 	    is_same_file(netns, keeper->home))
 		return fail(done, -ESRCH, "init ended at once");
@@ -216,14 +200,13 @@ static void recycle(const struct keeper *keeper, const struct job_message *job,
 /* Asked inside the container's network; whose process it is, the allocator knows. */
 static int look_inside(const struct keeper *keeper, pid_t pid)
 {
-	cleanup_close int netns = open_netns(pid), diag = -EBADF;
+	cleanup_close int netns = netns_open(pid), diag = -EBADF;
+	int err = netns < 0 ? netns : netns_enter(netns);
 
-	if (netns < 0)
-		return netns;
-	if (setns(netns, CLONE_NEWNET))
-		return -errno;
+	if (err)
+		return err;
 	diag = sockets_open();
-	go_home(keeper);
+	netns_leave(keeper->home);
 	return diag < 0 ? diag : sockets_established(diag);
 }
 
@@ -328,7 +311,7 @@ _Noreturn void keeper_run(const struct keeper_context *context, unsigned int num
 	be_silent();
 	snprintf(keeper.log_file, sizeof(keeper.log_file), "%s/keeper%u.log",
 		 context->config->run_dir, number);
-	keeper.home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	keeper.home = netns_home();
 	keeper.nursery = nursery_new();
 	go_on = keeper.home >= 0 && keeper.nursery && !container_stage(keeper.config);
 	while (go_on) {

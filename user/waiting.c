@@ -57,9 +57,10 @@ static struct place *find(struct waiting *w, const struct skep_ask *ask)
 {
 	struct place *place;
 
-	TAILQ_FOREACH(place, &w->taken, link)
-	if (is_for(place, &ask->address) && place->ask.head.requester.addr == ask->requester.addr)
-		return place;
+	TAILQ_FOREACH (place, &w->taken, link)
+		if (is_for(place, &ask->address) &&
+		    place->ask.head.requester.addr == ask->requester.addr)
+			return place;
 	return NULL;
 }
 
@@ -90,12 +91,12 @@ bool waiting_take(struct waiting *w, __u32 template, struct skep_ask_small *ret)
 {
 	struct place *place;
 
-	TAILQ_FOREACH(place, &w->taken, link)
-	if (place->template == template) {
-		*ret = place->ask;
-		leave(w, place);
-		return true;
-	}
+	TAILQ_FOREACH (place, &w->taken, link)
+		if (place->template == template) {
+			*ret = place->ask;
+			leave(w, place);
+			return true;
+		}
 	return false;
 }
 
@@ -104,12 +105,12 @@ bool waiting_take_address(struct waiting *w, const struct skep_addr *address,
 {
 	struct place *place;
 
-	TAILQ_FOREACH(place, &w->taken, link)
-	if (is_for(place, address)) {
-		*ret = place->ask;
-		leave(w, place);
-		return true;
-	}
+	TAILQ_FOREACH (place, &w->taken, link)
+		if (is_for(place, address)) {
+			*ret = place->ask;
+			leave(w, place);
+			return true;
+		}
 	return false;
 }
 
