@@ -46,10 +46,10 @@ HEADERS     := $(wildcard include/skep/*.h)
 # The pure core: no system calls, tested without root.
 CORE    := prefix config config_pool config_replace config_template config_text config_uplink config_value \
 	histogram mac pool request waiting
-SHELL_D := adopt allocator bind cgroup change check check_limits container_lxc container_prepare control \
+SHELL_D := adopt allocator bind cgroup change check check_limits commands container_lxc container_prepare control \
 	control_reload control_request datapath datapath_maps \
-	datapath_ranges expire farm_paths files filter idmap keeper keepers \
-	link listing log message netns notify nursery plumb refill reload report sockets stage
+	datapath_ranges expire farm farm_paths files filter idmap keeper keepers \
+	link links listing log message netns notify nursery plumb refill reload report sockets stage stop
 SKEPD_OBJECTS   := $(patsubst %,$(BUILD)/user/%.o,skepd $(CORE) $(SHELL_D))
 SKEPCTL_OBJECTS := $(patsubst %,$(BUILD)/user/%.o,skepctl client show table top top_screen \
 	top_view template files idmap \

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "check.h"
 #include "cleanup.h"
 #include "farm.h"
 #include "link.h"
@@ -21,7 +20,6 @@
 
 #define ASKS_AT_ONCE 64
 #define TICK_US 100000
-#define STOP_PATIENCE_NS (10 * NS_PER_SEC)
 #define SEND_BUFFER (4 << 20)
 
 enum { PRIORITY_ASKS, PRIORITY_REST, PRIORITIES };
@@ -32,123 +30,11 @@ struct allocator {
 	struct event *asks, *more_asks, *control_event, *links, *tick, *term, *interrupt, *hangup;
 };
 
-static const char *problem(enum skep_verdict verdict)
-{
-	switch (verdict) {
-	case SKEP_NO_BIND_POOL_EMPTY:
-		return "no idle container for a first contact, the address stays dark";
-	case SKEP_NO_BIND_PLUMB:
-		return "a container refused its address; rolled back";
-	case SKEP_NO_BIND_MAP:
-		return "a map refused a lease; rolled back";
-	case SKEP_SEND_FAILED:
-		return "a held frame could not be sent to its port";
-	default:
-		return verdict_label(verdict);
-	}
-}
-
-void farm_count(struct farm *farm, enum skep_verdict verdict, const char *text)
-{
-	unsigned long left_out;
-
-	datapath_count(farm->dp, verdict);
-	if (!text || !log_limit_pass(&farm->limits[verdict], monotonic_ns(), &left_out))
-		return;
-	if (left_out)
-		log_warn("%s (%s; and %lu times more)", problem(verdict), text, left_out);
-	else
-		log_warn("%s (%s)", problem(verdict), text);
-}
-
-void farm_show(struct farm *farm, __u32 slot)
-{
-	const struct warm *warm = &farm->warm[slot];
-	struct skep_container c = {
-		.serial = warm->serial,
-		.since_ns = warm->since_ns,
-		.state = pool_state(farm->pool, slot),
-		.pid = (__u32)warm->pid,
-		.port = warm->port,
-		.template = pool_template(farm->pool, slot),
-		.eth0 = warm->eth0,
-		.leases = warm->n_addresses,
-	};
-
-	if (warm->n_addresses)
-		c.address = warm->addresses[0];
-	if (c.state == SKEP_STATE_FAILED)
-		memcpy(c.reason, warm->reason, sizeof(c.reason));
-
-	datapath_set_container(farm->dp, slot, &c);
-}
-
-void farm_tell(struct farm *farm, const void *message, size_t size)
-{
-	if (message_send(farm->control, message, size, NULL, 0, true))
-		datapath_count(farm->dp, SKEP_LOG_DROPPED);
-}
-
-static void tell_line(void *data, int priority, const char *line)
-{
-	struct log_message message = {.type = MESSAGE_LOG, .priority = priority};
-
-	snprintf(message.line, sizeof(message.line), "%s", line);
-	farm_tell(data, &message, sizeof(message));
-}
-
-/* Unlike lines and events, these must arrive: what finds the queue full is sent again later. */
-static void tell_untold(struct farm *farm)
-{
-	struct state_message state = {
-		.type = MESSAGE_STATE,
-		.state = farm->state,
-		.warm = farm->warm_target,
-		.max = farm->max,
-		.off = pool_off(farm->pool),
-	};
-
-	if (farm->state_untold &&
-	    !message_send(farm->control, &state, sizeof(state), NULL, 0, true))
-		farm->state_untold = false;
-	while (farm->n_results) {
-		const struct result_message *last = &farm->results[farm->n_results - 1];
-
-		if (message_send(farm->control, last, sizeof(*last), NULL, 0, true))
-			return;
-		farm->n_results--;
-	}
-}
-
-void farm_tell_state(struct farm *farm)
-{
-	farm->state_untold = true;
-	tell_untold(farm);
-}
-
-static void set_state(struct farm *farm, enum daemon_state state)
-{
-	farm->state = state;
-	farm_tell_state(farm);
-}
-
-void farm_wake_refill(struct farm *farm, __u64 wake_ns)
-{
-	__u64 now_ns = monotonic_ns();
-	__u64 wait_us = wake_ns > now_ns ? (wake_ns - now_ns) / NS_PER_US + 1 : 0;
-	struct timeval wait = {(time_t)(wait_us / 1000000), (suseconds_t)(wait_us % 1000000)};
-
-	if (wait_us)
-		event_add(farm->refill, &wait);
-	else
-		event_active(farm->refill, EV_TIMEOUT, 0);
-}
-
 static void become_ready(struct farm *farm)
 {
 	if (farm->state != DAEMON_STARTING || !(farm->adopted || pool_is_warm(farm->pool)))
 		return;
-	set_state(farm, datapath_is_draining(farm->dp) ? DAEMON_DRAINING : DAEMON_RUNNING);
+	farm_set_state(farm, datapath_is_draining(farm->dp) ? DAEMON_DRAINING : DAEMON_RUNNING);
 	notify_ready();
 	log_info("running: %u idle containers", pool_count(farm->pool, SKEP_STATE_IDLE));
 }
@@ -212,92 +98,24 @@ static void on_keeper(evutil_socket_t fd, short what, void *data)
 	become_empty(farm);
 }
 
-static void answer(struct farm *farm, const struct result_message *result)
+static void on_control(evutil_socket_t fd, short what, void *data)
 {
-	if (farm->n_results < RESULTS_MAX)
-		farm->results[farm->n_results++] = *result;
-	tell_untold(farm);
-}
+	struct allocator *a = data;
 
-static void drain(struct farm *farm, bool on)
-{
-	if (farm->state == DAEMON_STOPPING)
+	(void)fd;
+	(void)what;
+	if (!commands_read(&a->farm))
 		return;
-	datapath_set_drain(farm->dp, on);
-	set_state(farm, on ? DAEMON_DRAINING : DAEMON_RUNNING);
-	log_info(on ? "draining: no new binds, leases run out" : "running again");
-}
-
-static void hand_over(struct farm *farm)
-{
-	const struct timeval now = {};
-
-	if (farm->state == DAEMON_STOPPING)
-		return;
-	farm->handover = true;
-	farm->result = ALLOCATOR_HANDOVER;
-	farm->stop_ns = monotonic_ns();
-	log_info("handing over: %u leases stay as they are",
-		 pool_count(farm->pool, SKEP_STATE_BOUND));
-	event_add(farm->refill, &now);
-}
-
-static int obey(struct farm *farm, const struct command_message *command, char *text)
-{
-	switch (command->command) {
-	case DAEMON_RELEASE:
-		return bind_release_address(farm, &command->address, SKEP_RELEASED_COMMAND);
-	case DAEMON_RESIZE:
-		change_targets(farm, command->warm, command->max);
-		log_info("resized: warm %u, max %u", command->warm, command->max);
-		return 0;
-	case DAEMON_DRAIN:
-		drain(farm, command->on);
-		return 0;
-	case DAEMON_HANDOVER:
-		hand_over(farm);
-		return 0;
-	}
-	snprintf(text, RESULT_TEXT_LEN, "unknown command");
-	return -EINVAL;
-}
-
-static void on_control_gone(struct allocator *a)
-{
 	log_set_sink(NULL, NULL);
 	log_error("the control process died: skepctl will not work until skepd is restarted; "
 		  "everything else goes on");
 	event_del(a->control_event);
 }
 
-union from_control {
-	enum message_type type;
-	struct command_message command;
-	struct config_message config;
-};
-
-static void on_control(evutil_socket_t fd, short what, void *data)
+static void on_links(evutil_socket_t fd, short what, void *data)
 {
-	struct farm *farm = data;
-	struct result_message result = {.type = MESSAGE_RESULT};
-	union from_control message;
-	int text = -EBADF;
-	ssize_t n = message_receive(fd, &message, sizeof(message), &text, 1, true);
-
 	(void)what;
-	if (n == -EAGAIN)
-		return;
-	if (n <= 0)
-		return on_control_gone(data);
-	if (message.type == MESSAGE_CONFIG) {
-		result.client = message.config.client;
-		result.err = change_config(farm, text, result.text);
-	} else {
-		result.client = message.command.client;
-		result.err = obey(farm, &message.command, result.text);
-	}
-	close_fd(text);
-	answer(farm, &result);
+	links_read(data, fd);
 }
 
 /* The control process reads the file, which may take its time. */
@@ -326,34 +144,6 @@ static void warn_of_full_ring(struct farm *farm)
 	farm->ring_full = dropped;
 }
 
-/* A stop is bounded: what cannot be removed is left to the next start, which says so. */
-static void end_hopeless_stop(struct farm *farm)
-{
-	unsigned int left = SKEP_CONTAINERS_MAX - pool_count(farm->pool, SKEP_STATE_NONE);
-
-	if (monotonic_ns() - farm->stop_ns < STOP_PATIENCE_NS)
-		return;
-	if (farm->handover) {
-		event_base_loopbreak(farm->base);
-	} else if (left == pool_count(farm->pool, SKEP_STATE_FAILED)) {
-		log_error("%u containers were not removed: the next start will try again", left);
-		farm->result = ALLOCATOR_STOPPED_HALF;
-		event_base_loopbreak(farm->base);
-	}
-}
-
-/* Nobody waits for services that are to end; a job in hand may still get into a nursery. */
-static void empty_nurseries(struct farm *farm)
-{
-	struct job_message job;
-
-	while (!keepers_take_back(farm->keepers, &job)) {
-		pool_give_up(farm->pool, job.slot);
-		farm_show(farm, job.slot);
-		farm_wake_refill(farm, 0);
-	}
-}
-
 static void expire_waiting(struct farm *farm)
 {
 	for (unsigned int n = waiting_expire(farm->waiting, monotonic_ns()); n; n--)
@@ -366,108 +156,17 @@ static void on_tick(evutil_socket_t fd, short what, void *data)
 
 	(void)fd;
 	(void)what;
-	if (farm->state == DAEMON_STOPPING)
-		empty_nurseries(farm);
 	if (farm->state == DAEMON_STOPPING || farm->handover)
-		end_hopeless_stop(farm);
+		stop_go_on(farm);
 	else
 		expire_some(farm);
 	expire_waiting(farm);
 	warn_of_full_ring(farm);
-	tell_untold(farm);
+	farm_tell_untold(farm);
 	keepers_end_stuck(farm->keepers, monotonic_ns());
 	for (unsigned int i = 0; i < keepers_count(farm->keepers); i++)
 		if (keepers_fd(farm->keepers, i) < 0)
 			refill_revive(farm, i);
-}
-
-static int find_uplink(const struct farm *farm, const char *name)
-{
-	for (size_t i = 0; *name && i < farm->config->n_uplinks; i++)
-		if (!strcmp(farm->config->uplinks[i].name, name))
-			return (int)i;
-	return -1;
-}
-
-/* The NIC went away, or is here again, perhaps as another one of the same name. */
-static void on_link_changed(void *data, const char *name, unsigned int ifindex, bool gone)
-{
-	struct farm *farm = data;
-	int uplink = find_uplink(farm, name);
-	struct skep_uplink entry;
-
-	if (uplink < 0 || farm->state == DAEMON_STOPPING ||
-	    datapath_uplink(farm->dp, (__u16)uplink, &entry))
-		return;
-	if (gone && entry.ifindex == ifindex) {
-		log_warn("%s vanished; waiting for it to come back", name);
-		datapath_detach(farm->dp, (__u16)uplink);
-	} else if (!gone && entry.ifindex != ifindex) {
-		datapath_attach(farm->dp, (__u16)uplink, ifindex);
-	}
-}
-
-static void on_own_address(void *data, __be32 addr)
-{
-	struct farm *farm = data;
-
-	datapath_exclude(farm->dp, &addr, 1);
-	if (farm->state != DAEMON_STOPPING)
-		bind_release_all(farm, addr, SKEP_RELEASED_EXCLUDED);
-}
-
-/* What news may have been missed. */
-static void look_around(struct farm *farm)
-{
-	cleanup_free __be32 *own = NULL;
-	size_t n_own = 0;
-
-	for (size_t i = 0; i < farm->config->n_uplinks; i++) {
-		const char *name = farm->config->uplinks[i].name;
-		unsigned int ifindex = if_nametoindex(name);
-		struct skep_uplink entry;
-
-		if (!*name)
-			continue; /* an ordinal not in use */
-		if (ifindex)
-			on_link_changed(farm, name, ifindex, false);
-		else if (!datapath_uplink(farm->dp, (__u16)i, &entry) && entry.ifindex)
-			on_link_changed(farm, name, entry.ifindex, true);
-	}
-	if (check_own_addresses(&own, &n_own))
-		return;
-	for (size_t i = 0; i < n_own; i++)
-		on_own_address(farm, own[i]);
-}
-
-static void on_links(evutil_socket_t fd, short what, void *data)
-{
-	const struct link_news news = {on_link_changed, on_own_address, data};
-
-	(void)what;
-	if (link_monitor_read(fd, &news) == -ENOBUFS)
-		look_around(data);
-}
-
-static void stop(struct farm *farm)
-{
-	const struct timeval now = {};
-
-	farm->handover = false;
-	farm->result = ALLOCATOR_STOPPED;
-	set_state(farm, DAEMON_STOPPING);
-	notify_stopping();
-	log_info("stopping: detaching and removing %u containers",
-		 SKEP_CONTAINERS_MAX - pool_count(farm->pool, SKEP_STATE_NONE));
-	for (size_t i = 0; i < farm->config->n_uplinks; i++)
-		datapath_detach(farm->dp, (__u16)i);
-	bind_release_all(farm, 0, SKEP_RELEASED_STOP);
-	pool_drain(farm->pool);
-	for (__u32 slot = 0; slot < farm->slots_end; slot++)
-		if (pool_state(farm->pool, slot) == SKEP_STATE_RECYCLING)
-			farm_show(farm, slot);
-	farm->stop_ns = monotonic_ns();
-	event_add(farm->refill, &now);
 }
 
 static void on_stop(evutil_socket_t signal_number, short what, void *data)
@@ -477,7 +176,7 @@ static void on_stop(evutil_socket_t signal_number, short what, void *data)
 	(void)signal_number;
 	(void)what;
 	if (farm->state != DAEMON_STOPPING)
-		stop(farm);
+		stop_begin(farm);
 }
 
 void farm_forget_keeper(struct farm *farm, unsigned int number)
@@ -601,21 +300,6 @@ static int prepare(struct allocator *a, const struct allocator_context *context)
 	return 0;
 }
 
-static int attach_all(struct farm *farm)
-{
-	int err = 0;
-
-	for (size_t i = 0; !err && i < farm->config->n_uplinks; i++) {
-		const char *name = farm->config->uplinks[i].name;
-		unsigned int ifindex = *name ? if_nametoindex(name) : 0;
-
-		if (!*name)
-			continue; /* an ordinal not in use */
-		err = ifindex ? datapath_attach(farm->dp, (__u16)i, ifindex) : -ENODEV;
-	}
-	return err;
-}
-
 static void free_event(struct event *event)
 {
 	if (event)
@@ -665,6 +349,14 @@ static void become_urgent(void)
 		log_info("no real-time priority (%m): binds may wait for other work");
 }
 
+static void tell_line(void *data, int priority, const char *line)
+{
+	struct log_message message = {.type = MESSAGE_LOG, .priority = priority};
+
+	snprintf(message.line, sizeof(message.line), "%s", line);
+	farm_tell(data, &message, sizeof(message));
+}
+
 int allocator_run(const struct allocator_context *context)
 {
 	struct allocator a = {
@@ -682,9 +374,9 @@ int allocator_run(const struct allocator_context *context)
 	if (err)
 		log_error("cannot start the allocator: %s", strerror(-err));
 	else
-		err = attach_all(&a.farm);
+		err = links_attach(&a.farm);
 	if (!err)
-		look_around(&a.farm); /* at what came before the news was listened to */
+		links_look_around(&a.farm); /* at what came before the news was listened to */
 	become_urgent();
 	log_set_sink(tell_line, &a.farm);
 	if (!err) {

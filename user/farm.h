@@ -2,8 +2,9 @@
 /*
  * The allocator's state, shared by its parts: bind.c (addresses), expire.c (leases that end by
  * themselves), refill.c (containers), change.c (new settings), adopt.c (what an earlier skepd
- * left), and allocator.c (the event loop that wires them to the world). Nothing outside these files
- * sees it.
+ * left), links.c (NICs and the box's own addresses), commands.c (the operator), stop.c, farm.c
+ * (what all of them say and show), and allocator.c (the event loop that wires them to the world).
+ * Nothing outside these files sees it.
  */
 #ifndef SKEP_USER_FARM_H
 #define SKEP_USER_FARM_H
@@ -122,7 +123,7 @@ struct farm {
 	struct log_limit limits[SKEP_VERDICT_MAX];
 };
 
-/* allocator.c */
+/* farm.c */
 
 /** farm_count() - counts a verdict and, if @text is given, logs it at a bounded rate */
 void farm_count(struct farm *farm, enum skep_verdict verdict, const char *text);
@@ -140,6 +141,16 @@ void farm_wake_refill(struct farm *farm, __u64 wake_ns);
 /** farm_tell_state() - lets the control process know of state, warm, max and templates that are off
  */
 void farm_tell_state(struct farm *farm);
+
+/** farm_tell_untold() - the same again for what found the queue full, results as well */
+void farm_tell_untold(struct farm *farm);
+
+void farm_set_state(struct farm *farm, enum daemon_state state);
+
+/** farm_answer() - lets the control process know how a command ended */
+void farm_answer(struct farm *farm, const struct result_message *result);
+
+/* allocator.c */
 
 /** farm_watch_keeper() - listens to a keeper's channel */
 int farm_watch_keeper(struct farm *farm, unsigned int number);
@@ -249,6 +260,30 @@ void change_names(struct farm *farm);
 
 /** change_groups() - tells the pool who may share addresses with whom; 0 or -ENOMEM */
 int change_groups(struct farm *farm);
+
+/* commands.c */
+
+/** commands_read() - carries out a command; 0, or -EPIPE when the control process is gone */
+int commands_read(struct farm *farm);
+
+/* links.c */
+
+/** links_attach() - to all uplinks; 0 or negative errno */
+int links_attach(struct farm *farm);
+
+/** links_read() - acts on what the kernel says of links and addresses */
+void links_read(struct farm *farm, int monitor);
+
+/** links_look_around() - at what news may have been missed */
+void links_look_around(struct farm *farm);
+
+/* stop.c */
+
+/** stop_begin() - detaches, releases all leases, and has all containers removed */
+void stop_begin(struct farm *farm);
+
+/** stop_go_on() - from time to time while stopping or handing over; ends what is hopeless */
+void stop_go_on(struct farm *farm);
 
 /* adopt.c */
 
