@@ -27,6 +27,7 @@ bench: deps ## measure; COUNTS="20 60" DENSITY="basic=500 debian=50" for other n
 	$(Q)$(MAKE) bench-programs
 	$(Q)$(BUILD)/bench/xdp -o $(BUILD)/bench/xdp.json
 	$(Q)BUILD=$(BUILD) SKEP_TEMPLATE=$(TEMPLATE) bench/latency $(COUNTS)
+	$(Q)BUILD=$(BUILD) SKEP_TEMPLATE=$(TEMPLATE) bench/port
 	$(Q)BUILD=$(BUILD) SKEP_TEMPLATE=$(TEMPLATE) bench/budget
 	$(Q)BUILD=$(BUILD) SKEP_TEMPLATE=$(TEMPLATE) bench/scale
 	$(Q)BUILD=$(BUILD) SKEP_TEMPLATE=$(TEMPLATE) bench/sweep -r 2000

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The flood: turns each frame that bench/flood runs through it into a who-has for a random address,
- * and redirects it to an end of a wire. Knows no other frame, and is attached to nothing.
+ * or leaves a datagram as it is, and redirects it to an end of a wire. Attached to nothing.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_endian.h>
@@ -13,6 +13,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* Set before loading; addresses in host order. */
 const volatile __u32 wire = 0;
+const volatile bool datagrams = false;
 const volatile __u32 first_target = 0, targets = 1;
 const volatile __u32 first_sender = 0, senders = 1;
 
@@ -28,6 +29,8 @@ int flood(struct xdp_md *ctx)
 {
 	struct parse_arp *arp = (void *)(long)ctx->data + sizeof(struct ethhdr);
 
+	if (datagrams)
+		return bpf_redirect(wire, 0);
 	if ((void *)(arp + 1) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
 	put_any(arp->tpa, first_target, targets);

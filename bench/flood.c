@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * flood: a who-has for a random address of the lab's range, a million times a second, sent from one
- * end of a lab's wire. The frames are made in the kernel (BPF_PROG_RUN with live frames), as
- * nothing else here is fast enough. It refuses to run where it could reach a real network: anywhere
- * but at a veth of a lab's router; and it ends by itself.
+ * flood: a who-has for a random address of the lab's range, or a datagram to one of them, a million
+ * times a second, sent from one end of a lab's wire. The frames are made in the kernel
+ * (BPF_PROG_RUN with live frames), as nothing else here is fast enough. It refuses to run where it
+ * could reach a real network: anywhere but at a veth of a lab's router; and it ends by itself.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -15,7 +15,10 @@
 #include <linux/sockios.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <netinet/ether.h>
 #include <netinet/if_ether.h>
+#include <netinet/ip.h>
+#include <netinet/udp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -51,19 +54,23 @@ static const uint8_t sender_mac[ETH_ALEN] = {0x00, 0x1b, 0x21, 0x00, 0x00, 0x66}
 
 struct flood {
 	const char *interface;
-	unsigned int rate, seconds, senders;
+	unsigned int rate, seconds, senders, first, targets;
+	const uint8_t *to; /* datagrams to the first target go to this link address */
 	uint8_t frame[FRAME_LEN];
 	int program;
 };
 
 static const char usage[] =
-	"Usage: flood -i INTERFACE [-r RATE] [-t SECONDS] [-s SENDERS]\n"
+	"Usage: flood -i INTERFACE [-r RATE] [-t SECONDS] [-s SENDERS] [-f FIRST] [-n N] [-u MAC]\n"
 	"Sends who-has for random addresses of a lab's range from INTERFACE, and prints how many.\n"
 	"\n"
 	"  -i INTERFACE an end of the lab's wire, in the network namespace this is run in\n"
 	"  -r RATE      frames a second (default 1000000, at most 5000000)\n"
 	"  -t SECONDS   how long (default 5, at most 60)\n"
-	"  -s SENDERS   addresses they seem to come from (default 1, at most 1000000)\n";
+	"  -s SENDERS   addresses they seem to come from (default 1, at most 1000000)\n"
+	"  -f FIRST     first of the addresses asked for (default 10.66.1.0)\n"
+	"  -n N         how many there are (default: all of the range)\n"
+	"  -u MAC       no who-has, but datagrams to port 9 of FIRST, in frames to MAC\n";
 
 /* ---- only in a lab ---- */
 
@@ -123,6 +130,37 @@ static void build_who_has(uint8_t *frame)
 	memcpy(frame + sizeof(eth), &arp, sizeof(arp));
 }
 
+/* To a port where nobody listens; its sender cannot be answered, since nobody has its address. */
+static void build_datagram(const struct flood *f, uint8_t *frame)
+{
+	const uint16_t len = FRAME_LEN - sizeof(struct ether_header);
+	struct ether_header eth = {.ether_type = htons(ETHERTYPE_IP)};
+	struct iphdr ip = {
+		.version = 4,
+		.ihl = sizeof(ip) / 4,
+		.tot_len = htons(len),
+		.ttl = 64,
+		.protocol = IPPROTO_UDP,
+		.saddr = htonl(ONE_SENDER),
+		.daddr = htonl(f->first),
+	};
+	const struct udphdr udp = {.source = htons(40000),
+				   .dest = htons(9),
+				   .len = htons((uint16_t)(len - sizeof(ip)))};
+	const uint8_t *words = (const uint8_t *)&ip;
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(ip); i += 2)
+		sum += (uint32_t)(words[i] << 8 | words[i + 1]);
+	sum = (sum >> 16) + (sum & 0xffff);
+	ip.check = htons((uint16_t) ~(sum + (sum >> 16)));
+	memcpy(eth.ether_dhost, f->to, ETH_ALEN);
+	memcpy(eth.ether_shost, sender_mac, ETH_ALEN);
+	memcpy(frame, &eth, sizeof(eth));
+	memcpy(frame + sizeof(eth), &ip, sizeof(ip));
+	memcpy(frame + sizeof(eth) + sizeof(ip), &udp, sizeof(udp));
+}
+
 static int send_frames(const struct flood *f, unsigned int n)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f->frame, .data_size_in = FRAME_LEN,
@@ -172,8 +210,9 @@ static int load(struct flood *f, struct flood_bpf **ret)
 		return -errno;
 	*ret = skel;
 	skel->rodata->wire = if_nametoindex(f->interface);
-	skel->rodata->first_target = FIRST_TARGET;
-	skel->rodata->targets = TARGETS;
+	skel->rodata->datagrams = f->to;
+	skel->rodata->first_target = f->first;
+	skel->rodata->targets = f->targets;
 	skel->rodata->first_sender = f->senders == 1 ? ONE_SENDER : MANY_SENDERS;
 	skel->rodata->senders = f->senders;
 	err = flood_bpf__load(skel);
@@ -187,7 +226,10 @@ static int run(struct flood *f)
 	struct flood_bpf *skel = NULL;
 	int err = load(f, &skel);
 
-	build_who_has(f->frame);
+	if (f->to)
+		build_datagram(f, f->frame);
+	else
+		build_who_has(f->frame);
 	if (!err)
 		err = send_all(f);
 	if (err)
@@ -209,11 +251,28 @@ static int number(const char *text, unsigned int most, unsigned int *ret)
 	return 0;
 }
 
+/* Addresses of the range only. */
+static int first_target(const char *text, unsigned int *ret)
+{
+	struct in_addr a;
+
+	if (!inet_aton(text, &a))
+		return -EINVAL;
+	*ret = ntohl(a.s_addr);
+	return *ret - FIRST_TARGET < TARGETS ? 0 : -ERANGE;
+}
+
+static int link_address(const char *text, const uint8_t **ret)
+{
+	*ret = (const uint8_t *)ether_aton(text);
+	return *ret ? 0 : -EINVAL;
+}
+
 static int parse_options(int argc, char **argv, struct flood *ret)
 {
 	int c, err = 0;
 
-	while (!err && (c = getopt(argc, argv, "i:r:t:s:")) != -1) {
+	while (!err && (c = getopt(argc, argv, "i:r:t:s:f:n:u:")) != -1) {
 		if (c == 'i')
 			ret->interface = optarg;
 		else if (c == 'r')
@@ -222,15 +281,29 @@ static int parse_options(int argc, char **argv, struct flood *ret)
 			err = number(optarg, SECONDS_MAX, &ret->seconds);
 		else if (c == 's')
 			err = number(optarg, SENDERS_MAX, &ret->senders);
+		else if (c == 'f')
+			err = first_target(optarg, &ret->first);
+		else if (c == 'n')
+			err = number(optarg, TARGETS, &ret->targets);
+		else if (c == 'u')
+			err = link_address(optarg, &ret->to);
 		else
 			err = -EINVAL;
 	}
-	return err || !ret->interface || optind != argc ? -EINVAL : 0;
+	if (err || !ret->interface || optind != argc)
+		return -EINVAL;
+	if (ret->targets > FIRST_TARGET + TARGETS - ret->first)
+		ret->targets = FIRST_TARGET + TARGETS - ret->first;
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct flood f = {.rate = 1000000, .seconds = 5, .senders = 1};
+	struct flood f = {.rate = 1000000,
+			  .seconds = 5,
+			  .senders = 1,
+			  .first = FIRST_TARGET,
+			  .targets = TARGETS};
 
 	if (parse_options(argc, argv, &f)) {
 		fputs(usage, stderr);
