@@ -149,7 +149,7 @@ run-fuzz:
 	$(Q)$(MAKE) CC=$(CLANG) BUILD=$(FUZZ_BUILD) SANITIZE="$(ASAN) -fsanitize=fuzzer-no-link" fuzzers
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run $(FUZZERS:$(BUILD)/%='tests/fuzz/run $(FUZZ_BUILD)/%')
 run-net: all $(TEMPLATE) $(DEBIAN) $(BUILD)/tests/send_frame $(BUILD)/tests/talk
-	$(Q)SKEP_TEMPLATE=$(TEMPLATE) BUILD=$(BUILD) tests/run $(NET_TESTS)
+	$(Q)SKEP_TEMPLATE=$(TEMPLATE) BUILD=$(BUILD) JOBS=$${JOBS:-2} tests/run $(NET_TESTS)
 
 .PHONY: soak
 soak: deps ## half an hour of random use and ill-treatment of 500 containers; as root; SOAK_SECONDS=, SOAK_SEED=
