@@ -24,7 +24,7 @@ endif
 
 # ---- flags -----------------------------------------------------------------
 
-PACKAGES := libbpf libelf zlib lxc libmnl libevent libconfuse jansson
+PACKAGES := libbpf libelf zlib lxc libseccomp libmnl libevent libconfuse jansson
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla-larger-than=65536
 ifeq ($(findstring clang,$(CC)),clang)
 WARNINGS := $(filter-out -Wvla-larger-than=65536,$(WARNINGS))
@@ -34,7 +34,7 @@ SANITIZE ?=
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(SANITIZE) \
 	-Iinclude -Iuser -Ibpf -I$(BUILD) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
-SKEPCTL_LIBS := $(shell pkg-config --libs libconfuse jansson ncurses 2>/dev/null)
+SKEPCTL_LIBS := $(shell pkg-config --libs libbpf libconfuse jansson ncurses 2>/dev/null)
 BPF_CFLAGS := -g -O2 -Wall -Wextra -Werror -target bpf -mcpu=v3 -I. -Iinclude -Ibpf
 
 # ---- files -----------------------------------------------------------------
@@ -44,16 +44,17 @@ SKELETONS   := $(BPF_OBJECTS:%=$(BUILD)/%.skel.h)
 HEADERS     := $(wildcard include/skep/*.h)
 
 # The pure core: no system calls, tested without root.
-CORE    := prefix config config_pool config_replace config_template config_text config_uplink config_value \
-	histogram mac pool request waiting
-SHELL_D := adopt allocator bind cgroup change check check_limits commands container_lxc container_prepare control \
-	control_reload control_request datapath datapath_maps \
-	datapath_ranges expire farm farm_paths files filter idmap keeper keepers \
-	link links listing log message netns notify nursery plumb refill reload report sockets stage stop
+CORE    := prefix config config_policy config_pool config_replace config_template config_text config_uplink config_value \
+	histogram mac pace permutation places pool probe request sweep waiting world
+SHELL_D := adopt allocator bind cgroup change check check_limits commands confine container_lxc container_prepare control \
+	control_reload control_request datapath datapath_flow datapath_maps datapath_policy \
+	datapath_ranges datapath_sweep expire farm farm_paths files filter idmap keeper keepers \
+	link links listing log message netns notify nursery plumb preparer privileges refill reflect reload report sockets stage stop \
+	panic report_flows report_hosts control_notices sweeper sweeper_run verified would
 SKEPD_OBJECTS   := $(patsubst %,$(BUILD)/user/%.o,skepd $(CORE) $(SHELL_D))
 SKEPCTL_OBJECTS := $(patsubst %,$(BUILD)/user/%.o,skepctl client show table top top_screen \
-	top_view template files idmap \
-	prefix config config_pool config_replace config_template config_text config_uplink config_value)
+	top_view template files idmap panic \
+	prefix config config_policy config_pool config_replace config_template config_text config_uplink config_value)
 CORE_OBJECTS    := $(patsubst %,$(BUILD)/user/%.o,$(CORE))
 
 .PHONY: all
@@ -71,11 +72,18 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 # ---- user side -------------------------------------------------------------
 
+# As liblxc calls it.
+SECCOMP_ARCH := $(subst aarch64,arm64,$(shell uname -m))
+
 $(BUILD)/seccomp.inc: user/seccomp.policy | $(BUILD)
 	$(call msg,GEN,$@)
-	$(Q)sed '/^#/d; s/.*/"&\\n"/' $< > $@
+	$(Q)sed '/^#/d; /^$$/d; s/@ARCH@/$(SECCOMP_ARCH)/; s/.*/"&\\n"/' $< > $@
 
-$(BUILD)/user/%.o: user/%.c $(SKELETONS) $(BUILD)/seccomp.inc | $(BUILD)/user
+$(BUILD)/seccomp_calls.inc: user/seccomp.calls | $(BUILD)
+	$(call msg,GEN,$@)
+	$(Q)sed '/^#/d; /^$$/d; s/^\([a-z0-9_]*\)$$/{"\1", ALLOWED},/; s/^\([a-z0-9_]*\) \([A-Z]*\)$$/{"\1", \2},/' $< > $@
+
+$(BUILD)/user/%.o: user/%.c $(SKELETONS) $(BUILD)/seccomp.inc $(BUILD)/seccomp_calls.inc | $(BUILD)/user
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
@@ -104,8 +112,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/t
 BPF_TESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/%,$(wildcard tests/bpf/test_*.c))
 NET_TESTS  := $(sort $(wildcard tests/net/test_*.sh))
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
-TEST_OBJECTS := $(CORE_OBJECTS) $(patsubst %,$(BUILD)/user/%.o,check check_limits files log message reload \
-	table top_view)
+TEST_OBJECTS := $(CORE_OBJECTS) $(patsubst %,$(BUILD)/user/%.o,check check_limits confine files log message reload \
+	table top_view verified)
 TEMPLATE   := $(abspath $(BUILD))/templates/basic
 DEBIAN     := $(abspath $(BUILD))/templates/debian
 
@@ -118,9 +126,12 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(TEST_OBJECTS) $(TEST_HEADERS) | $(B
 	$(call msg,TEST,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(TEST_OBJECTS) $(LIBS) -lcmocka -o $@
 
+# The packet tables need nothing of user/.
+$(BUILD)/tests/test_filter: USER_OBJECTS := $(patsubst %,$(BUILD)/user/%.o,filter link files log)
+$(BUILD)/tests/test_filter: $(patsubst %,$(BUILD)/user/%.o,filter link files log)
 $(BUILD)/tests/test_%: tests/bpf/test_%.c $(SKELETONS) $(TEST_HEADERS) | $(BUILD)/tests
 	$(call msg,TEST,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $< $(LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(USER_OBJECTS) $(LIBS) -lcmocka -o $@
 
 $(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(CORE_OBJECTS) $(TEST_HEADERS) | $(BUILD)/tests
 	$(call msg,FUZZ,$@)
@@ -136,7 +147,7 @@ $(TEMPLATE) $(DEBIAN): $(abspath $(BUILD))/templates/%: templates/%/build
 	$(Q)rm -rf $@ && mkdir -p $(dir $@) && $< $@ >/dev/null && touch $@
 
 .PHONY: run-lint run-unit run-bpf run-net run-fuzz unit-tests fuzzers
-run-lint: $(SKELETONS) $(BUILD)/seccomp.inc
+run-lint: $(SKELETONS) $(BUILD)/seccomp.inc $(BUILD)/seccomp_calls.inc
 	$(Q)BUILD=$(BUILD) tests/run tests/lint
 unit-tests: $(UNIT_TESTS)
 run-unit:
@@ -148,13 +159,16 @@ fuzzers: $(FUZZERS)
 run-fuzz:
 	$(Q)$(MAKE) CC=$(CLANG) BUILD=$(FUZZ_BUILD) SANITIZE="$(ASAN) -fsanitize=fuzzer-no-link" fuzzers
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run $(FUZZERS:$(BUILD)/%='tests/fuzz/run $(FUZZ_BUILD)/%')
-run-net: all $(TEMPLATE) $(DEBIAN) $(BUILD)/tests/send_frame $(BUILD)/tests/talk
+run-net: all $(TEMPLATE) $(DEBIAN) $(BUILD)/tests/send_frame $(BUILD)/tests/talk $(BUILD)/tests/reply $(BUILD)/tests/escape
 	$(Q)SKEP_TEMPLATE=$(TEMPLATE) BUILD=$(BUILD) JOBS=$${JOBS:-2} tests/run $(NET_TESTS)
 
 .PHONY: soak
 soak: deps ## half an hour of random use and ill-treatment of 500 containers; as root; SOAK_SECONDS=, SOAK_SEED=
 	$(Q)$(MAKE) all $(TEMPLATE)
 	$(Q)SKEP_TEMPLATE=$(TEMPLATE) BUILD=$(BUILD) TEST_TIMEOUT=$${TEST_TIMEOUT:-7200} tests/run tests/soak
+
+# They run in containers, too, which have other libraries or none.
+$(BUILD)/tests/escape $(BUILD)/tests/send_frame: ALL_CFLAGS += -static
 
 $(BUILD)/tests/%: tests/net/%.c | $(BUILD)/tests
 	$(call msg,TEST,$@)
@@ -175,10 +189,10 @@ include bench/bench.mk
 # ---- packages --------------------------------------------------------------
 
 # Debian 12 has lxc-dev for liblxc-dev.
-DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev liblxc-dev libmnl-dev \
+DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev liblxc-dev libseccomp-dev libmnl-dev \
 	libevent-dev libconfuse-dev libjansson-dev libncurses-dev libcmocka-dev liblxc-common busybox-static \
 	clang-format clang-tidy libclang-rt-dev shellcheck mandoc git \
-	iproute2 util-linux procps ethtool jq curl telnet arping nmap tcpdump iputils-ping lxc gnuplot-nox \
+	iproute2 util-linux procps ethtool jq curl telnet arping nmap farpd tcpdump iputils-ping lxc gnuplot-nox \
 	debootstrap sshpass strace umoci
 
 .PHONY: deps
@@ -201,11 +215,12 @@ deps: ## install the Debian packages that are missing; as root
 UNITDIR ?= /lib/systemd/system
 .PHONY: install
 install: all ## install to DESTDIR and PREFIX
-	$(Q)install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 \
+	$(Q)install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/skep \
 		$(DESTDIR)/etc/skep $(DESTDIR)$(UNITDIR) $(DESTDIR)/usr/lib/sysusers.d
 	$(Q)install -m 755 $(BUILD)/skepd $(BUILD)/skepctl $(DESTDIR)$(PREFIX)/sbin
 	$(Q)install -m 644 user/skep.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	$(Q)install -m 644 user/skep-security.7 $(DESTDIR)$(PREFIX)/share/man/man7
 	$(Q)install -m 644 user/skepd.8 user/skepctl.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	$(Q)install -m 644 user/skep.conf $(DESTDIR)/etc/skep/skep.conf.example
 	$(Q)install -m 644 user/skep.sysusers $(DESTDIR)/usr/lib/sysusers.d/skep.conf

@@ -37,7 +37,11 @@ enum bpf_map_type {
 
 enum {
 	BPF_F_NO_PREALLOC = 1,
+	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
+	BPF_F_MMAPABLE = 1 << 10,
+	BPF_F_PSEUDO_HDR = 1 << 4,
+	BPF_F_MARK_MANGLED_0 = 1 << 5,
 };
 
 enum xdp_action {
@@ -62,6 +66,7 @@ struct __sk_buff {
 	__u32 ifindex;
 	__u32 data;
 	__u32 data_end;
+	__u32 gso_segs;
 };
 
 struct ethhdr {

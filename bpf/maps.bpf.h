@@ -44,6 +44,15 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } ranges SEC(".maps");
 
+/* Addresses that are somebody's. Those not heard for longest are forgotten first. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SKEP_HOSTS_MAX);
+	__type(key, struct skep_addr);
+	__type(value, struct skep_host);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} hosts SEC(".maps");
+
 /* Where containers' frames leave the box. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -53,14 +62,34 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } uplinks SEC(".maps");
 
-/* What holds for all programs, and the version of all maps. Written by skepd. */
+/*
+ * What holds for all programs, and the version of all maps. Written by skepd; as memory, so that
+ * one flag can be set by whoever has to, while another process changes something else.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct skep_settings);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } settings SEC(".maps");
+
+/* Frames for skepd; see skep/ask.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} asks SEC(".maps");
+
+/* Who is in which slot. Written by skepd. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SKEP_CONTAINERS_MAX);
+	__type(key, __u32);
+	__type(value, struct skep_container);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} containers SEC(".maps");
 
 /* One slot per verdict; see skep/verdict.h. */
 struct {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The port: tc ingress at the host end of each container's veth pair, where the container's frames
- * arrive. They leave through the uplink if they are what the container's lease allows, and nowhere
- * else: nothing a container sends reaches the box or another container directly. tc rather than
- * XDP, since it keeps checksum offload and GSO.
+ * arrive. They leave through the uplink if they are what the container's lease allows, answer
+ * somebody or are let out by a rule, and nowhere else: nothing a container sends reaches the box or
+ * another container directly. tc rather than XDP, since it keeps checksum offload and GSO. Decides
+ * from the maps alone: it goes on working when skepd is gone.
  */
-#include "maps.bpf.h"
-#include "parse.h"
+#include "brake.h"
+#include "notice.h"
+#include "outbound.h"
+#include "reflect.h"
+#include "reject.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -53,34 +57,57 @@ static __always_inline enum skep_verdict parsed(const struct __sk_buff *skb, str
 	}
 }
 
-/*
- * What a container may send once it is who it says it is: everything, today. The outbound policy
- * has its place here.
+/**
+ * struct way - a frame of a container, and what is needed on its way out
+ * @action: what tc is to do
  */
-static __always_inline enum skep_verdict policy(const struct frame *f, enum skep_verdict verdict)
+struct way {
+	struct frame f;
+	struct skep_port *port;
+	struct skep_lease *lease;
+	const struct skep_settings *s;
+	const struct skep_uplink *out;
+	__u64 now;
+	int action;
+};
+
+/* In one place: functions that are not static are verified once, whoever calls them. */
+__noinline int into_world(struct __sk_buff *skb, const struct frame *f, struct skep_port *port,
+			  struct skep_lease *lease, int *action)
 {
-	(void)f;
-	return verdict;
+	if (!f || !port || !lease || !action)
+		return SKEP_PORT_DROP_RULE;
+	return reflect(skb, f, port, lease, action);
 }
 
-static __always_inline enum skep_verdict classify(struct __sk_buff *skb,
-						  const struct skep_port *port,
-						  struct skep_lease **ret_lease)
+/* By its own ARP a container finds its gateway, and whoever has talked to it. */
+static __always_inline bool may_ask_for(const struct way *w)
 {
-	struct frame f;
-	enum skep_verdict verdict;
+	const struct skep_addr address = {
+		.ip = w->f.sender,
+		.vlan = w->port->vlan,
+		.uplink = w->port->uplink,
+	};
 
-	if (!port)
-		return SKEP_PORT_DROP_UNBOUND;
-	if (skb->vlan_present)
-		return SKEP_PORT_DROP_TAGGED;
-	verdict = parsed(skb, &f);
-	if (f.tagged)
-		return SKEP_PORT_DROP_TAGGED;
-	if (verdict != SKEP_PORT_OUT_ARP && verdict != SKEP_PORT_OUT_IP)
-		return verdict;
-	verdict = claim(skb, &f, port, ret_lease);
-	return policy(&f, verdict);
+	if (w->out->gateway.addr && w->f.target.addr == w->out->gateway.addr)
+		return true;
+	return flow_is_peer(&address, w->f.target, w->lease->id, w->now) &&
+	       policy_guard_caller(&address, w->f.target, w->now) == SKEP_PORT_OUT_IP;
+}
+
+/* SKEP_REFLECT_ARP stands for what is for a world. */
+static __always_inline enum skep_verdict arp(const struct way *w)
+{
+	const struct skep_policy *policy;
+	__u32 slot = w->port->policy;
+
+	if (w->f.kind == FRAME_IS_AT && reflect_is_mine(&w->f, w->port))
+		return SKEP_REFLECT_ARP;
+	if (w->f.kind != FRAME_WHO_HAS || may_ask_for(w))
+		return SKEP_PORT_OUT_ARP;
+	policy = bpf_map_lookup_elem(&policies, &slot);
+	return policy && policy->flags & SKEP_POLICY_REFLECTS ? SKEP_REFLECT_ARP
+							      : SKEP_PORT_DROP_ARP_TARGET;
 }
 
 #define ARP_AT(field) (sizeof(struct ethhdr) + __builtin_offsetof(struct parse_arp, field))
@@ -104,48 +131,217 @@ static __always_inline int translate_arp(struct __sk_buff *skb, const struct ske
  * are), also those that are left as they came.
  */
 static __always_inline int translate(struct __sk_buff *skb, const struct skep_lease *lease,
-				     enum skep_verdict verdict)
+				     bool is_arp)
 {
 	if (bpf_skb_store_bytes(skb, __builtin_offsetof(struct ethhdr, h_source), lease->mac,
 				sizeof(lease->mac), 0))
 		return -1;
-	return verdict == SKEP_PORT_OUT_ARP ? translate_arp(skb, lease) : 0;
+	return is_arp ? translate_arp(skb, lease) : 0;
 }
 
 /* Sends the frame out; fails before anything is sent. */
-static __always_inline int send(struct __sk_buff *skb, const struct skep_port *port,
-				struct skep_lease *lease, enum skep_verdict verdict)
+static __always_inline int send(struct __sk_buff *skb, const struct way *w)
 {
-	__u32 ordinal = port->uplink;
-	const struct skep_uplink *out = bpf_map_lookup_elem(&uplinks, &ordinal);
+	struct skep_lease *lease = w->lease;
 
-	if (!out || !out->ifindex)
+	if (!parse_mac_equal(lease->mac, lease->eth0) &&
+	    translate(skb, lease, w->f.kind != FRAME_IPV4))
 		return -1;
-	if (!parse_mac_equal(lease->mac, lease->eth0) && translate(skb, lease, verdict))
+	if (w->port->vlan && bpf_skb_vlan_push(skb, bpf_htons(PARSE_P_8021Q), w->port->vlan))
 		return -1;
-	if (port->vlan && bpf_skb_vlan_push(skb, bpf_htons(PARSE_P_8021Q), port->vlan))
-		return -1;
-	lease->last_out_ns = bpf_ktime_get_coarse_ns();
+	lease->last_out_ns = w->now;
 	lease->packets_out++;
-	return bpf_redirect(out->ifindex, 0);
+	return bpf_redirect(w->out->ifindex, 0);
+}
+
+/* A packet that the container's kernel leaves to the NIC to cut is several on the wire. */
+static __always_inline __u32 frames_in(const struct __sk_buff *skb)
+{
+	__u32 n = skb->gso_segs;
+
+	return n ? n : 1;
+}
+
+/* The container gets the answer as if from outside, and nobody else anything. */
+__noinline int reject(struct __sk_buff *skb, const struct packet *p, const struct skep_uplink *out)
+{
+	struct reject_rst in = {};
+	union {
+		struct reject_rst rst;
+		struct reject_icmp icmp;
+	} answer = {};
+	__u32 len;
+
+	if (!p || !out)
+		return TC_ACT_SHOT;
+	len = p->protocol == PACKET_TCP ? REJECT_RST_LEN : REJECT_ICMP_LEN;
+	if (bpf_skb_load_bytes(skb, 0, &in,
+			       p->protocol == PACKET_TCP ? REJECT_READ
+							 : PACKET_IP_AT + REJECT_QUOTE))
+		return TC_ACT_SHOT;
+	if (p->protocol == PACKET_TCP)
+		reject_tcp(&in, &answer.rst);
+	else if (p->protocol == PACKET_UDP)
+		reject_with_icmp(&in, reject_target(&in), REJECT_PORT, &answer.icmp);
+	else
+		reject_with_icmp(&in, out->gateway, REJECT_HOST, &answer.icmp);
+	if (bpf_skb_change_tail(skb, len, 0) || bpf_skb_store_bytes(skb, 0, &answer, len, 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect(skb->ifindex, 0);
+}
+
+/* A reset is never answered, nor is ICMP where nobody could say that there is no way. */
+static __always_inline bool is_answered(const struct packet *p, const struct skep_uplink *out)
+{
+	if (p->protocol == PACKET_TCP)
+		return !(p->flags & TCP_RST);
+	return p->protocol == PACKET_UDP || out->gateway.addr;
+}
+
+/* What a container was refused. */
+static __noinline void tell(const struct outbound *o, enum skep_verdict verdict)
+{
+	const struct skep_policy *policy = NULL;
+	struct skep_notice about = {
+		.address = o->key.local,
+		.remote = o->remote,
+		.remote_port = o->p.protocol == PACKET_ICMP ? 0 : o->p.dest,
+		.protocol = o->p.protocol,
+		.hits = SKEP_NOTICE_NO_RULE,
+		.verdict = verdict,
+		.port = o->port,
+		.policy = o->slot,
+	};
+
+	if (o->rule < SKEP_RULES_MAX)
+		policy = bpf_map_lookup_elem(&policies, &o->slot);
+	if (policy)
+		about.hits = rules_hits(policy, o->rule);
+	notice(&about, o->now);
+}
+
+static __noinline void tell_brake(__u64 now)
+{
+	const struct skep_notice about = {
+		.hits = SKEP_NOTICE_NO_RULE,
+		.verdict = SKEP_PORT_DROP_BRAKE,
+	};
+
+	notice(&about, now);
+}
+
+static __noinline enum skep_verdict leave(struct __sk_buff *skb, struct way *w,
+					  enum skep_verdict verdict)
+{
+	int sent;
+
+	if (!brake_lets(w->s, w->now, frames_in(skb), skb->len)) {
+		tell_brake(w->now);
+		return SKEP_PORT_DROP_BRAKE;
+	}
+	sent = send(skb, w);
+	if (sent < 0)
+		return SKEP_PORT_DROP_NO_UPLINK;
+	w->action = sent;
+	return verdict;
+}
+
+/* As it is on the wire; the first fragment says for the others where they go. */
+static __always_inline int rewrite(struct __sk_buff *skb, const struct outbound *o)
+{
+	if (o->p.part == PACKET_LATER)
+		return redirect_address(skb, o->remote, o->wire);
+	return o->flow ? redirect_rewrite(skb, &o->p, &o->key, o->flow) : -1;
+}
+
+static __always_inline bool goes_out(enum skep_verdict verdict)
+{
+	return verdict == SKEP_PORT_OUT_ARP || verdict == SKEP_PORT_OUT_IP ||
+	       verdict == SKEP_PORT_OUT_ALLOWED || verdict == SKEP_PORT_OUT_REDIRECTED;
+}
+
+/* What does not go out is told; but any machine sends to groups now and then. */
+static __always_inline enum skep_verdict refuse(struct __sk_buff *skb, struct way *w,
+						const struct outbound *o, enum skep_verdict verdict)
+{
+	if (verdict == SKEP_PORT_DROP_GROUP)
+		return verdict;
+	tell(o, verdict);
+	if (verdict == SKEP_PORT_REJECTED && o->p.part != PACKET_LATER &&
+	    is_answered(&o->p, w->out))
+		w->action = reject(skb, &o->p, w->out);
+	return verdict;
+}
+
+static __noinline enum skep_verdict ip(struct __sk_buff *skb, struct way *w)
+{
+	struct outbound o = {
+		.key.local = {.ip = w->f.sender, .vlan = w->port->vlan, .uplink = w->port->uplink},
+		.lease = w->lease->id,
+		.now = w->now,
+		.port = skb->ifindex,
+		.packets = frames_in(skb),
+		.slot = w->port->policy,
+	};
+	enum skep_verdict verdict = outbound(skb, &w->f, &o);
+
+	if (verdict == SKEP_REFLECT_IP) {
+		outbound_note(&o);
+		return verdict;
+	}
+	if (!goes_out(verdict))
+		return refuse(skb, w, &o, verdict);
+	outbound_note(&o);
+	if (verdict == SKEP_PORT_OUT_REDIRECTED && rewrite(skb, &o))
+		return SKEP_PORT_DROP_NO_FLOW;
+	return verdict;
+}
+
+/* A frame that is the container's own. */
+static __always_inline enum skep_verdict own(struct __sk_buff *skb, struct way *w)
+{
+	__u32 ordinal = w->port->uplink;
+	enum skep_verdict verdict;
+
+	if (w->port->uplink == SKEP_UPLINK_REFLECT)
+		return into_world(skb, &w->f, w->port, w->lease, &w->action);
+	w->now = bpf_ktime_get_coarse_ns();
+	w->out = bpf_map_lookup_elem(&uplinks, &ordinal);
+	if (!w->out || !w->out->ifindex)
+		return SKEP_PORT_DROP_NO_UPLINK;
+	verdict = w->f.kind == FRAME_IPV4 ? ip(skb, w) : arp(w);
+	if (verdict == SKEP_REFLECT_IP || verdict == SKEP_REFLECT_ARP)
+		return into_world(skb, &w->f, w->port, w->lease, &w->action);
+	return goes_out(verdict) ? leave(skb, w, verdict) : verdict;
+}
+
+static __always_inline enum skep_verdict classify(struct __sk_buff *skb, struct way *w)
+{
+	enum skep_verdict verdict;
+	__u32 only = 0, ifindex = skb->ifindex;
+
+	w->s = bpf_map_lookup_elem(&settings, &only);
+	if (!w->s || w->s->flags & SKEP_SETTING_PANIC)
+		return SKEP_PORT_DROP_PANIC;
+	w->port = bpf_map_lookup_elem(&ports, &ifindex);
+	if (!w->port)
+		return SKEP_PORT_DROP_UNBOUND;
+	if (skb->vlan_present)
+		return SKEP_PORT_DROP_TAGGED;
+	verdict = parsed(skb, &w->f);
+	if (w->f.tagged)
+		return SKEP_PORT_DROP_TAGGED;
+	if (verdict != SKEP_PORT_OUT_ARP && verdict != SKEP_PORT_OUT_IP)
+		return verdict;
+	verdict = claim(skb, &w->f, w->port, &w->lease);
+	return w->lease ? own(skb, w) : verdict;
 }
 
 SEC("tc")
 int port(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex;
-	const struct skep_port *port = bpf_map_lookup_elem(&ports, &ifindex);
-	struct skep_lease *lease = NULL;
-	enum skep_verdict verdict = classify(skb, port, &lease);
-	int action = TC_ACT_SHOT;
+	struct way w = {.action = TC_ACT_SHOT};
 
-	if (port && lease && (verdict == SKEP_PORT_OUT_ARP || verdict == SKEP_PORT_OUT_IP)) {
-		action = send(skb, port, lease, verdict);
-		if (action < 0) {
-			verdict = SKEP_PORT_DROP_NO_UPLINK;
-			action = TC_ACT_SHOT;
-		}
-	}
-	count(verdict);
-	return action;
+	count(classify(skb, &w));
+	return w.action;
 }

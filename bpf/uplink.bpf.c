@@ -5,20 +5,17 @@
  * passes untouched. The program decides from the maps alone: it goes on working when skepd is gone.
  */
 #include "budget.h"
+#include "flow_in.h"
+#include "hosts.h"
 #include "maps.bpf.h"
 #include "parse.h"
+#include "patience.h"
+#include "would_claim.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 /* Set before loading: which of the uplinks this instance serves. */
 const volatile __u16 uplink_ordinal = 0;
-
-/* Frames for skepd; see skep/ask.h. */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} asks SEC(".maps");
 
 /* What is left of the farm's budget of binds, and of each requester's; see budget.h. */
 struct {
@@ -38,15 +35,16 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } requesters SEC(".maps");
 
-/* The rest is skepd's own, here for bpftool and for the next skepd; no program reads it. */
-
+/* Who has asked once, where that does not suffice. */
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SKEP_CONTAINERS_MAX);
-	__type(key, __u32);
-	__type(value, struct skep_container);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SKEP_PAIRS_MAX);
+	__type(key, struct skep_pair);
+	__type(value, struct skep_patience);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} containers SEC(".maps");
+} patience SEC(".maps");
+
+/* The rest is skepd's own, here for bpftool and for the next skepd; no program reads it. */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -55,6 +53,15 @@ struct {
 	__type(value, struct skep_template);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } templates SEC(".maps");
+
+/* How far the verification has come; see struct skep_sweep. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct skep_sweep);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} sweep SEC(".maps");
 
 /* Binds by how long they took (bind_ns): slot N counts those of 2^N up to 2^(N+1) nanoseconds. */
 struct {
@@ -111,19 +118,26 @@ static __always_inline int translate(struct xdp_md *ctx, const struct frame *f,
 static __always_inline int to_port(struct xdp_md *ctx, const struct frame *f,
 				   struct skep_lease *lease)
 {
+	const __u64 now = bpf_ktime_get_coarse_ns();
+
 	if (f->tagged && untag(ctx))
 		return XDP_ABORTED;
 	if (!parse_mac_equal(lease->mac, lease->eth0) && translate(ctx, f, lease))
 		return XDP_ABORTED;
-	lease->last_in_ns = bpf_ktime_get_coarse_ns();
+	if (f->kind == FRAME_IPV4 && flow_in(ctx, uplink_ordinal, f, lease, now))
+		return XDP_ABORTED;
+	lease->last_in_ns = now;
 	lease->packets_in++;
 	return bpf_redirect(lease->port, 0);
 }
 
 static __always_inline enum skep_verdict leased(const struct frame *f,
+						const struct skep_settings *s,
 						const struct skep_lease *lease,
 						enum skep_verdict parsed)
 {
+	if (s->flags & SKEP_SETTING_PANIC)
+		return SKEP_DROP_PANIC;
 	if (parse_mac_equal(f->dst, lease->mac))
 		return parsed;
 	if (!parse_mac_is_group(f->dst))
@@ -132,7 +146,7 @@ static __always_inline enum skep_verdict leased(const struct frame *f,
 }
 
 /* Only a plain who-has, or IPv4 that could be answered, asks for a bind. */
-static __always_inline enum skep_verdict dark(const struct frame *f)
+static __always_inline enum skep_verdict asks_for(const struct frame *f)
 {
 	switch (f->kind) {
 	case FRAME_WHO_HAS:
@@ -151,22 +165,102 @@ static __always_inline enum skep_verdict dark(const struct frame *f)
 	return SKEP_ASK_IP;
 }
 
-static __always_inline enum skep_verdict in_range(const struct skep_addr *address,
-						  const struct frame *f)
+/* A network or broadcast address, which no machine has. */
+static __always_inline bool sender_is_nobody(const struct skep_addr *address, const struct frame *f)
 {
-	struct skep_range_key key = {
-		.prefixlen = SKEP_RANGE_KEY_BITS + 32,
-		.uplink = address->uplink,
+	const struct skep_addr sender = {
+		.ip = f->sender,
 		.vlan = address->vlan,
-		.ip = address->ip,
+		.uplink = address->uplink,
 	};
-	const struct skep_range *range = bpf_map_lookup_elem(&ranges, &key);
+	const struct skep_range *range = hosts_range(&sender);
 
-	if (!range)
+	return range && range->flags & SKEP_RANGE_NOBODY;
+}
+
+/* One decoy's link address must not lead to the others. */
+static __always_inline bool is_to_wrong_mac(const struct skep_settings *s,
+					    const struct skep_addr *address, const struct frame *f)
+{
+	__u8 mac[6] __attribute__((aligned(2)));
+
+	if (parse_mac_is_group(f->dst))
+		return false;
+	keyed_mac(s->key, (const __u8(*)[3])s->ouis, s->n_ouis, address->ip, address->vlan, mac);
+	return !parse_mac_equal(f->dst, mac);
+}
+
+static __always_inline bool is_verified(const struct skep_range *range, union skep_ipv4 ip)
+{
+	const struct skep_verify *v;
+
+	if (!(range->flags & SKEP_RANGE_VERIFY))
+		return true;
+	v = hosts_verified(range, ip);
+	return v && v->quiet >= range->quiet;
+}
+
+static __always_inline bool has_waited(const struct skep_range *range,
+				       const struct skep_addr *address, const struct frame *f)
+{
+	const struct skep_pair pair = {.address = *address, .other = f->sender};
+	struct skep_patience *known, first = {.first_ns = bpf_ktime_get_ns()};
+
+	first.last_ns = first.first_ns;
+	known = bpf_map_lookup_elem(&patience, &pair);
+	if (known)
+		return patience_is_over(known, first.first_ns, range->patience_ms);
+	bpf_map_update_elem(&patience, &pair, &first, BPF_ANY);
+	return false;
+}
+
+/* Whether what asks for the address gets it. */
+static __always_inline enum skep_verdict may_have(const struct skep_settings *s,
+						  const struct skep_range *range,
+						  const struct skep_addr *address,
+						  const struct frame *f, enum skep_verdict verdict)
+{
+	if (!is_verified(range, address->ip))
+		return SKEP_PASS_UNVERIFIED;
+	if (sender_is_nobody(address, f))
+		return verdict == SKEP_ASK_ARP ? SKEP_PASS_ARP_SENDER : SKEP_PASS_IP_SENDER;
+	if (is_to_wrong_mac(s, address, f))
+		return SKEP_DROP_WRONG_MAC;
+	if (s->flags & SKEP_SETTING_DRY_RUN) {
+		would_claim_note(address, f->sender);
+		return SKEP_PASS_WOULD_CLAIM;
+	}
+	if (range->patience_ms && !has_waited(range, address, f))
+		return SKEP_PASS_PATIENCE;
+	return verdict;
+}
+
+/* An address without a lease. A function of its own for the verifier's sake, as admit() is. */
+static __noinline enum skep_verdict dark(const struct skep_settings *s,
+					 const struct skep_addr *address, const struct frame *f)
+{
+	const struct skep_range *range = hosts_range(address);
+	const struct skep_host *host;
+	enum skep_verdict verdict;
+	__u64 now = 0;
+
+	if (!range || !s)
 		return SKEP_PASS_NO_RANGE;
-	if (range->excluded)
+	if (range->flags & SKEP_RANGE_EXCLUDED)
 		return SKEP_PASS_EXCLUDED;
-	return dark(f);
+	if (s->flags & SKEP_SETTING_PANIC)
+		return SKEP_PASS_PANIC;
+	if (!keyed_lives(s->key, address->ip, address->vlan, range->density))
+		return SKEP_PASS_DENSITY;
+	host = hosts_on(address, &now);
+	if (host && hosts_hands_on(host, f, now))
+		return SKEP_PASS_HANDED_ON;
+	verdict = asks_for(f);
+	if (verdict != SKEP_ASK_ARP && verdict != SKEP_ASK_IP)
+		return verdict;
+	if (host)
+		return SKEP_PASS_HOST;
+	return may_have(s, range, address, f, verdict);
 }
 
 /* A loop the compiler must not turn into a call of memset, which BPF has not. */
@@ -184,7 +278,8 @@ static __always_inline void zero(__u64 *words, __u64 n)
  */
 static __always_inline enum skep_verdict ask(struct xdp_md *ctx, const struct skep_addr *address,
 					     const struct frame *f, enum skep_verdict verdict,
-					     __u64 seen_ns, __u64 len, const __u64 room)
+					     __u32 container, __u64 seen_ns, __u64 len,
+					     const __u64 room)
 {
 	struct skep_ask *record = bpf_ringbuf_reserve(&asks, sizeof(*record) + room, 0);
 
@@ -196,6 +291,7 @@ static __always_inline enum skep_verdict ask(struct xdp_md *ctx, const struct sk
 	record->requester = f->sender;
 	record->verdict = verdict;
 	record->frame_len = len;
+	record->container = container;
 	if (bpf_xdp_load_bytes(ctx, 0, record + 1, len)) {
 		bpf_ringbuf_discard(record, 0);
 		return SKEP_PASS_TRUNCATED;
@@ -270,40 +366,110 @@ static __always_inline enum skep_verdict hold(struct xdp_md *ctx, const struct s
 	if (admitted != verdict)
 		return admitted;
 	if (len <= SKEP_ASK_SMALL)
-		return ask(ctx, address, f, verdict, seen_ns, len, SKEP_ASK_SMALL);
-	return ask(ctx, address, f, verdict, seen_ns, len, SKEP_ASK_LARGE);
+		return ask(ctx, address, f, verdict, 0, seen_ns, len, SKEP_ASK_SMALL);
+	return ask(ctx, address, f, verdict, 0, seen_ns, len, SKEP_ASK_LARGE);
+}
+
+/* A lease gave way; skepd learns of it with as much of the frame as a small record holds. */
+static __noinline int tell_conflict(struct xdp_md *ctx, const struct skep_addr *address,
+				    const struct frame *f, __u32 container)
+{
+	__u64 len = bpf_xdp_get_buff_len(ctx);
+
+	if (len > SKEP_ASK_SMALL)
+		len = SKEP_ASK_SMALL;
+	if (len >= sizeof(struct ethhdr))
+		ask(ctx, address, f, SKEP_CONFLICT, container, bpf_ktime_get_ns(), len,
+		    SKEP_ASK_SMALL);
+	return 0;
+}
+
+/* Return: whether a lease gave way to whoever sent the frame. */
+static __always_inline bool learn(struct xdp_md *ctx, const struct skep_uplink *u,
+				  const struct skep_settings *s, const struct frame *f)
+{
+	const struct skep_addr address = {
+		.ip = hosts_claimed(f),
+		.vlan = f->vlan,
+		.uplink = uplink_ordinal,
+	};
+	__u32 container = 0;
+
+	if (!hosts_may_tell(u, f))
+		return false;
+	if (!hosts_learn(u, s, &address, f, &container))
+		return false;
+	tell_conflict(ctx, &address, f, container);
+	return true;
+}
+
+static __always_inline bool is_between(union skep_ipv4 ip, __u32 first, __u32 last)
+{
+	return bpf_ntohl(ip.addr) >= first && bpf_ntohl(ip.addr) <= last;
+}
+
+/* Nobody from elsewhere asks on this segment, and neither does its network or broadcast address. */
+static __always_inline enum skep_verdict check_sender(const struct skep_uplink *u,
+						      const struct frame *f,
+						      enum skep_verdict parsed)
+{
+	const __u32 sender = bpf_ntohl(f->sender.addr);
+
+	if (f->kind == FRAME_IPV4 || f->kind == FRAME_PROBE || !u->network_last)
+		return parsed;
+	if (!is_between(f->sender, u->network, u->network_last))
+		return SKEP_PASS_ARP_FOREIGN;
+	if (u->network_last - u->network > 1 && (sender == u->network || sender == u->network_last))
+		return SKEP_PASS_ARP_SENDER;
+	return parsed;
 }
 
 static __always_inline enum skep_verdict classify(struct xdp_md *ctx, struct frame *f,
+						  struct skep_addr *address,
 						  struct skep_lease **ret_lease)
 {
+	const __u32 ordinal = uplink_ordinal, only = 0;
+	const struct skep_uplink *u = bpf_map_lookup_elem(&uplinks, &ordinal);
+	const struct skep_settings *s = bpf_map_lookup_elem(&settings, &only);
 	enum skep_verdict verdict;
-	struct skep_addr address = {};
 
 	verdict = parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, f);
+	if ((verdict != SKEP_LEASED_ARP && verdict != SKEP_LEASED_IP) || !u || !s)
+		return verdict;
+	verdict = check_sender(u, f, verdict);
 	if (verdict != SKEP_LEASED_ARP && verdict != SKEP_LEASED_IP)
 		return verdict;
-	address.ip = f->target;
-	address.vlan = f->vlan;
-	address.uplink = uplink_ordinal;
+	if (learn(ctx, u, s, f))
+		return SKEP_CONFLICT;
+	address->ip = f->target;
+	address->vlan = f->vlan;
+	address->uplink = uplink_ordinal;
 
-	*ret_lease = bpf_map_lookup_elem(&leases, &address);
+	*ret_lease = bpf_map_lookup_elem(&leases, address);
 	if (*ret_lease)
-		return leased(f, *ret_lease, verdict);
-	verdict = in_range(&address, f);
+		return leased(f, s, *ret_lease, verdict);
+	if (!is_between(f->target, u->first, u->last))
+		return SKEP_PASS_NO_RANGE;
+	verdict = dark(s, address, f);
+	if (verdict == SKEP_ASK_IP && !is_between(f->sender, u->first, u->last))
+		hosts_note_router(address, f);
 	if (verdict == SKEP_ASK_ARP || verdict == SKEP_ASK_IP)
-		return hold(ctx, &address, f, verdict);
+		return hold(ctx, address, f, verdict);
 	return verdict;
 }
 
-static __always_inline int act(struct xdp_md *ctx, const struct frame *f, struct skep_lease *lease,
+static __always_inline int act(struct xdp_md *ctx, const struct frame *f,
+			       const struct skep_addr *address, struct skep_lease *lease,
 			       enum skep_verdict verdict)
 {
 	switch (verdict) {
 	case SKEP_LEASED_ARP:
 	case SKEP_LEASED_IP:
 		return lease ? to_port(ctx, f, lease) : XDP_ABORTED;
+	case SKEP_PASS_HANDED_ON:
+		return hosts_hand_on(ctx, address);
 	case SKEP_DROP_WRONG_MAC:
+	case SKEP_DROP_PANIC:
 	case SKEP_ASK_ARP:
 	case SKEP_ASK_IP:
 	case SKEP_DROP_ASK_RING_FULL:
@@ -320,9 +486,10 @@ SEC("xdp")
 int uplink(struct xdp_md *ctx)
 {
 	struct skep_lease *lease = NULL;
+	struct skep_addr address = {};
 	struct frame f;
-	enum skep_verdict verdict = classify(ctx, &f, &lease);
+	enum skep_verdict verdict = classify(ctx, &f, &address, &lease);
 
 	count(verdict);
-	return act(ctx, &f, lease, verdict);
+	return act(ctx, &f, &address, lease, verdict);
 }

@@ -19,6 +19,7 @@
 #include "filter.h"
 #include "netns.h"
 #include "plumb.h"
+#include "world.h"
 
 /**
  * struct left - what was found
@@ -90,11 +91,18 @@ static int open_in_namespace(const struct left *left, pid_t pid)
 	return fd;
 }
 
+static bool is_same_segment(const struct skep_addr *a, const struct skep_addr *b)
+{
+	return a->uplink == b->uplink && a->vlan == b->vlan;
+}
+
 /* Whether all of its leases are for this container in this life, on its port. */
 static bool leases_fit(const struct left *left, __u32 slot)
 {
 	for (__u32 i = left->first[slot]; i; i = left->next[i - 1])
-		if (left->leases[i - 1].port != left->table[slot].port)
+		if (left->leases[i - 1].port != left->table[slot].port ||
+		    !is_same_segment(&left->addresses[i - 1],
+				     &left->addresses[left->first[slot] - 1]))
 			return false;
 	return true;
 }
@@ -127,6 +135,11 @@ static int compare_addresses(struct warm *warm, const struct left *left, __u32 s
 	return n ? 0 : -EADDRNOTAVAIL;
 }
 
+static bool is_reflection(const struct left *left, __u32 slot)
+{
+	return left->first[slot] && world_has(&left->addresses[left->first[slot] - 1]);
+}
+
 static bool is_worth_it(const struct farm *farm, const struct left *left, __u32 slot)
 {
 	const struct skep_container *c = &left->table[slot];
@@ -137,6 +150,9 @@ static bool is_worth_it(const struct farm *farm, const struct left *left, __u32 
 	if (c->state == SKEP_STATE_BOUND && !left->first[slot])
 		return false; /* it was being released */
 	if (!c->port || c->template >= farm->config->n_templates)
+		return false;
+	if (is_reflection(left, slot) &&
+	    !reflect_root(farm, &left->addresses[left->first[slot] - 1]))
 		return false;
 	return if_nametoindex(container_port_name(farm->config, slot, name)) == c->port &&
 	       container_is_alive(farm->config, slot, (pid_t)c->pid);
@@ -177,7 +193,9 @@ static void settle(struct farm *farm, const struct left *left, __u32 slot)
 		pool_add_lease(farm->pool, slot, bind_group(farm->config, &warm->addresses[i]));
 		farm_count(farm, SKEP_ADOPTED, NULL);
 	}
-	if (bound)
+	if (is_reflection(left, slot))
+		reflect_join(farm, slot, warm->addresses[0].vlan);
+	else if (bound)
 		bind_move_segment(farm, slot); /* in case that was still to be done */
 	farm_count(farm, SKEP_CONTAINER_ADOPTED, NULL);
 }
@@ -258,8 +276,13 @@ static void adopt_all(struct farm *farm, struct left *left, const __u32 *leftove
 		if (left->table[slot].state == SKEP_STATE_NONE && !left->first[slot])
 			continue;
 		farm->slots_end = slot + 1;
-		adopt_slot(farm, left, slot);
+		if (!is_reflection(left, slot))
+			adopt_slot(farm, left, slot);
 	}
+	/* Their roots must be there first. */
+	for (__u32 slot = 0; slot < farm->slots_end; slot++)
+		if (is_reflection(left, slot))
+			adopt_slot(farm, left, slot);
 }
 
 int adopt(struct farm *farm, const __u32 *leftovers, size_t n_leftovers)

@@ -32,7 +32,8 @@ struct allocator {
 
 static void become_ready(struct farm *farm)
 {
-	if (farm->state != DAEMON_STARTING || !(farm->adopted || pool_is_warm(farm->pool)))
+	if (farm->state != DAEMON_STARTING ||
+	    !(farm->adopted || pool_is_warm(farm->pool) || datapath_is_panicked(farm->dp)))
 		return;
 	farm_set_state(farm, datapath_is_draining(farm->dp) ? DAEMON_DRAINING : DAEMON_RUNNING);
 	notify_ready();
@@ -156,9 +157,10 @@ static void on_tick(evutil_socket_t fd, short what, void *data)
 
 	(void)fd;
 	(void)what;
+	commands_notice_panic(farm);
 	if (farm->state == DAEMON_STOPPING || farm->handover)
 		stop_go_on(farm);
-	else
+	else if (!farm->panicked)
 		expire_some(farm);
 	expire_waiting(farm);
 	warn_of_full_ring(farm);
@@ -167,6 +169,8 @@ static void on_tick(evutil_socket_t fd, short what, void *data)
 	for (unsigned int i = 0; i < keepers_count(farm->keepers); i++)
 		if (keepers_fd(farm->keepers, i) < 0)
 			refill_revive(farm, i);
+	if (sweeper_look_after(farm->sweeper, farm->config))
+		farm_count(farm, SKEP_SWEEPER_DIED, "another one takes its place");
 }
 
 static void on_stop(evutil_socket_t signal_number, short what, void *data)
@@ -363,6 +367,7 @@ int allocator_run(const struct allocator_context *context)
 		.farm = {.config = *context->config,
 			 .dp = context->dp,
 			 .keepers = context->keepers,
+			 .sweeper = context->sweeper,
 			 .secret = context->secret,
 			 .control = context->control,
 			 .packet = -EBADF,

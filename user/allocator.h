@@ -13,6 +13,7 @@
 #include "datapath.h"
 #include "keeper.h"
 #include "mac.h"
+#include "sweeper.h"
 
 /**
  * struct allocator_context - what the allocator works with; all of it outlives allocator_run()
@@ -24,6 +25,7 @@ struct allocator_context {
 	struct config **config;
 	struct datapath *dp;
 	struct keepers *keepers;
+	struct sweeper *sweeper;
 	const __u8 *secret;
 	int control;
 	const __u32 *leftovers;
@@ -34,6 +36,7 @@ enum allocator_result {
 	ALLOCATOR_STOPPED,
 	ALLOCATOR_STOPPED_HALF, /* containers are left that could not be removed */
 	ALLOCATOR_HANDOVER,
+	ALLOCATOR_LEFT, /* stopped in panic: everything stays as it is */
 };
 
 /**
@@ -41,9 +44,9 @@ enum allocator_result {
  * SIGINT, or until it is to hand the farm over
  *
  * The caller has blocked these and SIGHUP; they are let through once somebody listens. After a
- * signal it detaches on the way out and has every container destroyed; for a handover everything
- * stays as it is. Logs what is wrong. Return: 0 after a signal, 1 for a handover, or the negative
- * errno of what kept it from starting.
+ * signal it detaches on the way out and has every container destroyed; for a handover, and in
+ * panic, everything stays as it is. Logs what is wrong. Return: enum allocator_result, or the
+ * negative errno of what kept it from starting.
  */
 int allocator_run(const struct allocator_context *context);
 

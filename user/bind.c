@@ -13,26 +13,13 @@
 #include "farm.h"
 #include "parse.h"
 #include "plumb.h"
+#include "world.h"
 
 #define ASK_AGE_MAX (3 * NS_PER_SEC) /* nobody waits longer for an answer to a held frame */
 #define WAIT_NS NS_PER_SEC
 
 #define TAG_AT (2 * sizeof(((struct ethhdr *)0)->h_dest))
 #define TAG_SIZE sizeof(struct parse_tag)
-
-/**
- * struct contact - an ask, understood
- * @frame: the held frame's bytes, @len of them
- * @f:     what it says
- * @mac:   link address of the asked address
- */
-struct contact {
-	const struct skep_ask *ask;
-	const __u8 *frame;
-	size_t len;
-	struct frame f;
-	__u8 mac[6];
-};
 
 /*
  * A container knows nothing of VLANs, so the tag is left out; and nothing of the link addresses of
@@ -95,8 +82,18 @@ static enum skep_verdict fail(struct farm *farm, enum skep_verdict verdict, int 
 /* Port, then lease: a container's answer must find both. Either both or none. */
 static int publish(struct farm *farm, const struct contact *contact, struct skep_lease *lease)
 {
-	int err = datapath_port_open(farm->dp, &contact->ask->address, lease);
+	struct skep_port port = {
+		.container = lease->container,
+		.uplink = contact->ask->address.uplink,
+		.vlan = contact->ask->address.vlan,
+		.policy = datapath_policy_of(farm->dp, &contact->ask->address),
+		.gateway.addr = contact->gateway,
+		.prefixlen = (__u8)contact->prefixlen,
+	};
+	int err;
 
+	memcpy(port.gateway_mac, contact->gateway_mac, sizeof(port.gateway_mac));
+	err = datapath_port_open(farm->dp, lease->port, &port);
 	if (!err)
 		err = datapath_lease_insert(farm->dp, &contact->ask->address, lease,
 					    contact->ask->seen_ns);
@@ -106,15 +103,15 @@ static int publish(struct farm *farm, const struct contact *contact, struct skep
 }
 
 /* Address into the container, then lease into the map; either both or none. @why: what refused. */
-static int give(struct farm *farm, const struct contact *contact, const struct range_config *range,
-		__u32 slot, struct skep_lease *ret, enum skep_verdict *why)
+static int give(struct farm *farm, const struct contact *contact, __u32 slot,
+		struct skep_lease *ret, enum skep_verdict *why)
 {
 	struct warm *warm = &farm->warm[slot];
 	struct plumbing plumbing = {
 		.ifindex = warm->eth0,
 		.addr = contact->ask->address.ip.addr,
-		.prefixlen = range->prefix.len,
-		.gateway = farm->config->uplinks[contact->ask->address.uplink].gateway,
+		.prefixlen = contact->prefixlen,
+		.gateway = contact->gateway,
 	};
 	int err;
 
@@ -153,11 +150,15 @@ static enum skep_verdict give_more(struct farm *farm, const struct contact *cont
 	return fail(farm, SKEP_NO_BIND_MAP, err);
 }
 
-static void deliver(struct farm *farm, const struct contact *contact,
-		    const struct skep_lease *lease)
+void bind_deliver(struct farm *farm, const struct contact *contact, const struct skep_lease *lease)
 {
-	int err = send_frame(farm, contact, lease);
+	const struct skep_addr *address = &contact->ask->address;
+	int err;
 
+	if (contact->f.kind == FRAME_IPV4 && !world_has(address))
+		datapath_note_flow(farm->dp, address, lease, &contact->f, contact->frame,
+				   contact->len);
+	err = send_frame(farm, contact, lease);
 	if (err)
 		farm_count(farm, SKEP_SEND_FAILED, strerror(-err));
 }
@@ -174,10 +175,16 @@ static void tell(struct farm *farm, enum skep_verdict verdict, __u32 slot,
 		.pid = farm->warm[slot].pid,
 		.at_ns = ask ? lease->bound_ns : monotonic_ns(),
 	};
+	struct skep_host host;
 
 	if (ask) {
 		event.requester = ask->requester;
 		event.seen_ns = ask->seen_ns;
+	}
+	if (verdict == SKEP_RELEASED_CONFLICT && !datapath_host(farm->dp, address, &host)) {
+		memcpy(event.lease.mac, host.ours, sizeof(event.lease.mac));
+		memcpy(event.host, host.mac, sizeof(event.host));
+		event.at_ns = host.seen_ns;
 	}
 	farm_tell(farm, &event, sizeof(event));
 }
@@ -208,14 +215,14 @@ static void answer_others(struct farm *farm, const struct skep_addr *address)
 }
 
 /* The answer is on its way: from here on nobody waits. */
-static void settle(struct farm *farm, const struct contact *contact, __u32 group, __u32 slot,
+static void settle(struct farm *farm, const struct contact *contact, __u32 slot,
 		   const struct skep_lease *lease, enum skep_verdict verdict)
 {
 	struct warm *warm = &farm->warm[slot];
 
 	if (verdict == SKEP_BOUND)
 		warm->since_ns = lease->bound_ns;
-	pool_add_lease(farm->pool, slot, group);
+	pool_add_lease(farm->pool, slot, contact->group);
 	farm_count(farm, SKEP_BOUND, NULL);
 	if (verdict == SKEP_SHARED)
 		farm_count(farm, SKEP_SHARED, NULL);
@@ -224,6 +231,19 @@ static void settle(struct farm *farm, const struct contact *contact, __u32 group
 	tell(farm, verdict, slot, &contact->ask->address, lease, contact->ask);
 	answer_others(farm, &contact->ask->address);
 	farm_wake_refill(farm, 0);
+}
+
+/* Unless a host was heard on the address just now, when it had no lease yet to give way. */
+static void answer(struct farm *farm, const struct contact *contact, __u32 slot,
+		   const struct skep_lease *lease, enum skep_verdict verdict)
+{
+	const bool conflict = datapath_is_hosts(farm->dp, &contact->ask->address);
+
+	if (!conflict)
+		bind_deliver(farm, contact, lease);
+	settle(farm, contact, slot, lease, verdict);
+	if (conflict)
+		bind_release(farm, slot, contact->ask->address, SKEP_RELEASED_CONFLICT);
 }
 
 /* A container that did not take its address is kept for a look, and replaced. */
@@ -235,8 +255,7 @@ static void quarantine(struct farm *farm, __u32 slot, int err)
 	farm_wake_refill(farm, 0);
 }
 
-static void bind_idle(struct farm *farm, const struct contact *contact,
-		      const struct range_config *range, __u32 group, __u32 slot)
+bool bind_idle(struct farm *farm, const struct contact *contact, __u32 slot)
 {
 	struct warm *warm = &farm->warm[slot];
 	enum skep_verdict why = SKEP_NO_BIND_MAP;
@@ -244,17 +263,18 @@ static void bind_idle(struct farm *farm, const struct contact *contact,
 	int err = bind_note_address(warm, &contact->ask->address);
 
 	if (!err)
-		err = give(farm, contact, range, slot, &lease, &why);
+		err = give(farm, contact, slot, &lease, &why);
 	if (err) {
 		warm->n_addresses = 0;
 		fail(farm, why, err);
-		return quarantine(farm, slot, err);
+		quarantine(farm, slot, err);
+		return false;
 	}
-	deliver(farm, contact, &lease);
-	settle(farm, contact, group, slot, &lease, SKEP_BOUND);
+	answer(farm, contact, slot, &lease, SKEP_BOUND);
+	return true;
 }
 
-static void bind_shared(struct farm *farm, const struct contact *contact, __u32 group, __u32 slot)
+static void bind_shared(struct farm *farm, const struct contact *contact, __u32 slot)
 {
 	struct warm *warm = &farm->warm[slot];
 	struct skep_lease lease;
@@ -267,8 +287,7 @@ static void bind_shared(struct farm *farm, const struct contact *contact, __u32 
 		warm->n_addresses--;
 		return;
 	}
-	deliver(farm, contact, &lease);
-	settle(farm, contact, group, slot, &lease, SKEP_SHARED);
+	answer(farm, contact, slot, &lease, SKEP_SHARED);
 }
 
 /* No container for it: it waits for the next one, unless it is to stay dark. */
@@ -293,16 +312,26 @@ static void exhausted(struct farm *farm, const struct contact *contact,
 static void bind_new(struct farm *farm, const struct contact *contact,
 		     const struct range_config *range)
 {
-	__u32 group = bind_group(farm->config, &contact->ask->address);
 	__u32 slot = pool_take(farm->pool, (__u32)range->template);
 
-	if (slot != POOL_NO_SLOT)
-		return bind_idle(farm, contact, range, group, slot);
+	if (slot != POOL_NO_SLOT) {
+		bind_idle(farm, contact, slot);
+		return;
+	}
 	if (farm->config->when_exhausted == EXHAUSTED_SHARE)
-		slot = pool_share(farm->pool, group);
+		slot = pool_share(farm->pool, contact->group);
 	if (slot != POOL_NO_SLOT)
-		return bind_shared(farm, contact, group, slot);
+		return bind_shared(farm, contact, slot);
 	exhausted(farm, contact, range);
+}
+
+const struct range_config *bind_range_of(const struct farm *farm, const struct skep_addr *address)
+{
+	const struct skep_addr *a = world_has(address) ? reflect_root(farm, address) : address;
+
+	return a && a->uplink < farm->config->n_uplinks
+		       ? config_range_of(farm->config, a->uplink, a->vlan, a->ip.addr)
+		       : NULL;
 }
 
 __u32 bind_group(const struct config *config, const struct skep_addr *address)
@@ -320,30 +349,78 @@ __u32 bind_group(const struct config *config, const struct skep_addr *address)
 	return (__u32)(group + (size_t)(range - config->uplinks[address->uplink].ranges));
 }
 
+bool bind_is_late(const struct contact *contact)
+{
+	return monotonic_ns() - contact->ask->seen_ns > ASK_AGE_MAX;
+}
+
+void bind_mac(const struct farm *farm, __be32 addr, __u16 vlan, __u8 ret[6])
+{
+	mac_of(farm->secret, addr, vlan, (const __u8(*)[3])farm->config->ouis, farm->config->n_ouis,
+	       ret);
+}
+
+static void place_contact(const struct farm *farm, const struct range_config *range,
+			  struct contact *contact)
+{
+	const struct skep_addr *address = &contact->ask->address;
+
+	contact->prefixlen = range->prefix.len;
+	contact->gateway = farm->config->uplinks[address->uplink].gateway;
+	contact->group = bind_group(farm->config, address);
+	bind_mac(farm, contact->gateway, address->vlan, contact->gateway_mac);
+}
+
+/*
+ * The uplink program has taken the lease away, since a host has the address; what is left is to
+ * take it from the container, too. When the record was lost, expire.c finds the lease missing.
+ */
+static void give_way(struct farm *farm, const struct skep_ask *ask)
+{
+	const __u32 slot = ask->container;
+	const struct warm *warm = &farm->warm[slot];
+	struct skep_lease lease;
+
+	if (slot >= farm->slots_end || pool_state(farm->pool, slot) != SKEP_STATE_BOUND ||
+	    datapath_is_panicked(farm->dp) || !datapath_lease(farm->dp, &ask->address, &lease))
+		return;
+	for (unsigned int i = 0; i < warm->n_addresses; i++)
+		if (!memcmp(&warm->addresses[i], &ask->address, sizeof(ask->address)))
+			return bind_release(farm, slot, ask->address, SKEP_RELEASED_CONFLICT);
+}
+
 void bind_ask(struct farm *farm, const struct skep_ask *ask, size_t size)
 {
 	const struct range_config *range;
-	struct contact contact;
+	struct contact contact = {};
 	struct skep_lease lease;
 
+	if (size >= sizeof(*ask) && ask->verdict == SKEP_CONFLICT)
+		return give_way(farm, ask);
 	if (!understand(ask, size, &contact))
 		return farm_count(farm, SKEP_NO_BIND_BAD_RECORD, NULL);
+	if (datapath_is_panicked(farm->dp))
+		return farm_count(farm, SKEP_NO_BIND_PANIC, NULL);
+	if (world_has(&ask->address))
+		return reflect_ask(farm, &contact);
 	if (!datapath_lease(farm->dp, &ask->address, &lease)) {
-		deliver(farm, &contact, &lease);
+		bind_deliver(farm, &contact, &lease);
 		return farm_count(farm, SKEP_RESENT, NULL);
 	}
 	if (farm->state == DAEMON_STOPPING || farm->state == DAEMON_DRAINING)
 		return farm_count(farm, SKEP_NO_BIND_STOPPING, NULL);
-	if (monotonic_ns() - ask->seen_ns > ASK_AGE_MAX)
+	if (bind_is_late(&contact))
 		return farm_count(farm, SKEP_NO_BIND_LATE, NULL);
 	range = config_range_of(farm->config, ask->address.uplink, ask->address.vlan,
 				ask->address.ip.addr);
 	if (!range || !datapath_is_bindable(farm->dp, &ask->address))
 		return farm_count(farm, SKEP_NO_BIND_NO_RANGE, NULL);
-	mac_of(farm->secret, ask->address.ip.addr, ask->address.vlan,
-	       (const __u8(*)[3])farm->config->ouis, farm->config->n_ouis, contact.mac);
+	bind_mac(farm, ask->address.ip.addr, ask->address.vlan, contact.mac);
 	if (!parse_mac_is_group(contact.f.dst) && !parse_mac_equal(contact.f.dst, contact.mac))
 		return farm_count(farm, SKEP_NO_BIND_WRONG_MAC, NULL);
+	if (datapath_is_hosts(farm->dp, &ask->address))
+		return farm_count(farm, SKEP_NO_BIND_HOST, NULL);
+	place_contact(farm, range, &contact);
 	bind_new(farm, &contact, range);
 }
 
@@ -365,17 +442,17 @@ static void forget_address(struct warm *warm, const struct skep_addr *address)
 		}
 }
 
+/* Inside a world a container has one address only. */
 void bind_move_segment(struct farm *farm, __u32 slot)
 {
 	struct warm *warm = &farm->warm[slot];
 	const struct skep_addr *next = &warm->addresses[0];
-	const struct range_config *range =
-		config_range_of(farm->config, next->uplink, next->vlan, next->ip.addr);
+	const struct range_config *range = world_has(next) ? NULL : bind_range_of(farm, next);
 	const struct plumbing to = {
 		.ifindex = warm->eth0,
 		.addr = next->ip.addr,
 		.prefixlen = range ? range->prefix.len : 0,
-		.gateway = farm->config->uplinks[next->uplink].gateway,
+		.gateway = range ? farm->config->uplinks[next->uplink].gateway : 0,
 	};
 
 	for (unsigned int i = 0; i < warm->n_addresses; i++)
@@ -405,7 +482,7 @@ static void unplumb(struct farm *farm, __u32 slot, const struct skep_addr *addre
 void bind_release(struct farm *farm, __u32 slot, struct skep_addr address, enum skep_verdict why)
 {
 	struct warm *warm = &farm->warm[slot];
-	struct skep_lease lease = {.container = slot};
+	struct skep_lease lease = {.container = slot, .bound_ns = warm->since_ns};
 
 	datapath_lease(farm->dp, &address, &lease);
 	datapath_lease_delete(farm->dp, &address);
@@ -421,6 +498,8 @@ void bind_release(struct farm *farm, __u32 slot, struct skep_addr address, enum 
 	farm_count(farm, why, NULL);
 	tell(farm, why, slot, &address, &lease, NULL);
 	farm_show(farm, slot);
+	if (!warm->n_addresses)
+		reflect_released(farm, slot);
 }
 
 void bind_release_slot(struct farm *farm, __u32 slot, enum skep_verdict why)
@@ -457,14 +536,18 @@ static void release_if(struct farm *farm, enum skep_verdict why,
 	}
 }
 
+/* What the box is called means nothing inside a world. */
 static bool is_address(const struct farm *farm, const struct skep_addr *address, __be32 addr)
 {
 	(void)farm;
-	return !addr || address->ip.addr == addr;
+	return !addr || (address->ip.addr == addr && !world_has(address));
 }
 
+/* A world is covered as its root is, and goes with it. */
 bool bind_is_covered(const struct farm *farm, const struct skep_addr *address)
 {
+	if (world_has(address))
+		return true;
 	return bind_group(farm->config, address) != POOL_NO_GROUP &&
 	       datapath_is_bindable(farm->dp, address);
 }

@@ -34,6 +34,8 @@ void change_targets(struct farm *farm, unsigned int warm, unsigned int max)
 {
 	const struct config *config = farm->config;
 
+	if (datapath_is_dry_run(farm->dp))
+		warm = 0;
 	farm->warm_target = warm;
 	farm->max = max;
 	pool_set_max(farm->pool, max);
@@ -80,8 +82,6 @@ static int go_over(struct farm *farm, struct config *new, char *ret)
 	farm->config = new;
 	datapath_reconfigure(farm->dp, new);
 	err = datapath_set_ranges(farm->dp);
-	if (!err)
-		err = datapath_set_budgets(farm->dp);
 	if (err) { /* the kernel had no memory; what was there is put back as far as it goes */
 		farm->config = old;
 		datapath_reconfigure(farm->dp, old);
@@ -89,6 +89,8 @@ static int go_over(struct farm *farm, struct config *new, char *ret)
 		config_free(new);
 		return refuse(ret, err, "the kernel refused the new ranges");
 	}
+	datapath_set_budgets(farm->dp);
+	datapath_set_policies(farm->dp); /* else what there was holds */
 	bind_release_uncovered(farm);
 	config_free(old);
 	return 0;
@@ -97,8 +99,11 @@ static int go_over(struct farm *farm, struct config *new, char *ret)
 int change_config(struct farm *farm, int fd, char *ret)
 {
 	struct config *new;
-	int err = reload_read(fd, farm->config, &new);
+	int err;
 
+	if (datapath_is_panicked(farm->dp))
+		return refuse(ret, -EBUSY, COMMANDS_IN_PANIC);
+	err = reload_read(fd, farm->config, &new);
 	if (err)
 		return refuse(ret, err, "the new configuration could not be read again");
 	if (!datapath_ranges_fit(farm->dp, new)) {
@@ -112,6 +117,7 @@ int change_config(struct farm *farm, int fd, char *ret)
 		return err;
 	change_names(farm);
 	keepers_configure(farm->keepers, fd, farm->config);
+	sweeper_configure(farm->sweeper, fd);
 	for (__u32 i = 0; i < farm->config->n_templates; i++)
 		pool_switch_on(farm->pool, i);
 	change_targets(farm, farm->config->warm, farm->config->max);

@@ -17,18 +17,19 @@
 
 #include "cleanup.h"
 #include "config_text.h"
+#include "pool.h"
 #include "skep/maps.h"
 
 #define NO_LIMIT (~0ULL)
 #define PATH_LEN 512
 #define LINE_LEN 1024
-#define TASKS 6 /* 4 of an idle container, and those of a log-in */
+#define TASKS 6 /* of an idle container, 2 of `basic`, and those of a log-in */
 #define BOX_TASKS 1024U
 #define SKEPD_TASKS 512ULL    /* itself, keepers, and what liblxc forks for a moment */
-#define CONTAINER_KIB 1152ULL /* of an idle container, kernel memory included, without: */
-#define SUPERBLOCKS 6ULL      /* a container's: root, layer, proc, sysfs, devpts, mqueue; */
+#define CONTAINER_KIB 832ULL  /* of an idle container, kernel memory included, without: */
+#define SUPERBLOCKS 5ULL      /* a container's: root, layer, proc, devpts, mqueue; and sysfs */
 #define SUPERBLOCKS_KIB 64ULL /* for so many of the machine each memory cgroup has 1 KiB */
-#define CHARGED_KIB 800ULL    /* of all that, what is charged to its cgroup */
+#define CHARGED_KIB 480ULL    /* of all that, what is charged to its cgroup */
 #define ADDRESS_KIB 2ULL      /* of one more address: lease, interface address, routes */
 #define GROUP_IDS 65535ULL    /* MEM_CGROUP_ID_MAX of the kernel */
 #define BOX_GROUPS 1000ULL
@@ -68,9 +69,6 @@ static const struct limit sysctls[] = {
 	 false},
 	{"fs.inotify.max_user_watches", "4 a container, and the box's root", NULL, 4096, 4, 1,
 	 false},
-	{"kernel.keys.maxkeys", "a session keyring a container, and one for a log-in", NULL, 0, 2,
-	 1, false},
-	{"kernel.keys.maxbytes", "32 bytes a container for its keyrings", NULL, 4096, 32, 1, false},
 	{"net.ipv4.neigh.default.gc_thresh3", "the gateway in each container, and the box's own",
 	 NULL, 512, 1, 1, false},
 };
@@ -96,7 +94,12 @@ __u64 limits_need(const struct limit *limit, const struct config *config)
  */
 static __u64 container_kib(const struct config *config)
 {
-	return CONTAINER_KIB + config->max * SUPERBLOCKS / SUPERBLOCKS_KIB;
+	__u64 superblocks = SUPERBLOCKS;
+
+	for (size_t i = 0; i < config->n_templates; i++)
+		if (config_template_used(config, i) && config->templates[i].sysfs)
+			superblocks = SUPERBLOCKS + 1;
+	return CONTAINER_KIB + config->max * superblocks / SUPERBLOCKS_KIB;
 }
 
 __u64 limits_need_memory(const struct config *config)
@@ -230,6 +233,20 @@ static void check_groups(struct check *c)
 		       GROUP_IDS, c->config->max, BOX_GROUPS + c->config->max, most);
 }
 
+/* Each slot has a range of its own, and those in quarantine hold theirs beside pool.max. */
+static void check_ids(struct check *c)
+{
+	const unsigned int slots = config_slots(c->config);
+	const unsigned int most = slots > POOL_QUARANTINE_MAX ? slots - POOL_QUARANTINE_MAX : 0;
+
+	if (c->config->max > most)
+		report(c, true,
+		       "from id_base = %u on there are ids for %u containers, pool.max = %u needs "
+		       "%u ranges of %u; lower id_base or lower max to at most %u",
+		       c->config->id_base, slots, c->config->max,
+		       c->config->max + POOL_QUARANTINE_MAX, CONFIG_IDS, most);
+}
+
 static bool has_controller(const char *controllers, const char *name)
 {
 	const size_t n = strlen(name);
@@ -317,6 +334,7 @@ unsigned int check_limits(const struct config *config, int root, limits_tell tel
 	for (size_t i = 0; i < ARRAY_SIZE(sysctls); i++)
 		check_sysctl(&c, &sysctls[i]);
 	check_groups(&c);
+	check_ids(&c);
 	check_own_groups(&c);
 	check_memory(&c);
 	return c.fatal;

@@ -18,6 +18,35 @@ static void drain(struct farm *farm, bool on)
 	log_info(on ? "draining: no new binds, leases run out" : "running again");
 }
 
+/* Nobody could get through to a container: that was not its silence. */
+static void forgive_silence(struct farm *farm)
+{
+	const __u64 now_ns = monotonic_ns();
+
+	for (__u32 slot = 0; slot < farm->slots_end; slot++)
+		farm->warm[slot].looked_ns = now_ns;
+}
+
+/* The flag is in a map, and whoever set it need not have told. */
+void commands_notice_panic(struct farm *farm)
+{
+	const bool panicked = datapath_is_panicked(farm->dp);
+
+	if (panicked == farm->panicked)
+		return;
+	farm->panicked = panicked;
+	if (panicked) {
+		log_warn("PANIC: nothing is answered and nothing gets out until 'skepctl resume'; "
+			 "%u bound containers are kept",
+			 pool_count(farm->pool, SKEP_STATE_BOUND));
+		return;
+	}
+	log_warn("resumed: the panic is over");
+	forgive_silence(farm);
+	bind_release_uncovered(farm);
+	farm_wake_refill(farm, 0);
+}
+
 static void hand_over(struct farm *farm)
 {
 	const struct timeval now = {};
@@ -34,6 +63,15 @@ static void hand_over(struct farm *farm)
 
 static int obey(struct farm *farm, const struct command_message *command, char *text)
 {
+	if (datapath_is_panicked(farm->dp) && command->command != DAEMON_DRAIN &&
+	    command->command != DAEMON_HANDOVER) {
+		snprintf(text, RESULT_TEXT_LEN, COMMANDS_IN_PANIC);
+		return -EBUSY;
+	}
+	if (datapath_is_dry_run(farm->dp) && command->command == DAEMON_RESIZE) {
+		snprintf(text, RESULT_TEXT_LEN, "this is a dry run, which starts no containers");
+		return -EINVAL;
+	}
 	switch (command->command) {
 	case DAEMON_RELEASE:
 		return bind_release_address(farm, &command->address, SKEP_RELEASED_COMMAND);

@@ -12,11 +12,11 @@
 #include "cleanup.h"
 #include "config_read.h"
 #include "config_value.h"
+#include "skep/maps.h"
 
-#define ID_COUNT 65536U
 #define ID_INVALID 0xffffffffU /* (uid_t)-1 */
 
-static const struct value_bounds id_base_bounds = {"id_base", 65536, ID_INVALID - ID_COUNT,
+static const struct value_bounds id_base_bounds = {"id_base", 65536, ID_INVALID - CONFIG_IDS,
 						   1000000};
 
 /* What is found in server rooms; all are in the IEEE registry. */
@@ -62,6 +62,9 @@ static int read_ouis(const struct text_source *source, cfg_t *top, struct config
 	size_t n = text_count(top, "oui");
 	int err = 0;
 
+	if (n > SKEP_OUIS_MAX)
+		return text_fail(source, text_value(top, "oui", SKEP_OUIS_MAX)->line,
+				 "oui has more than %d prefixes; remove some", SKEP_OUIS_MAX);
 	config->ouis = calloc(n ? n : ARRAY_SIZE(default_ouis), sizeof(*config->ouis));
 	if (!config->ouis)
 		return value_no_memory(source);
@@ -104,13 +107,16 @@ static int read_group(const struct text_source *source, cfg_t *top, struct confi
 static int read_all(const struct text_source *source, cfg_t *top, struct config *config)
 {
 	static int (*const readers[])(const struct text_source *, cfg_t *, struct config *) = {
-		read_directories,      read_group,	    read_ouis, config_read_pool,
-		config_read_templates, config_read_uplinks,
+		read_directories,    read_group,	   read_ouis,
+		config_read_pool,    config_read_policies, config_read_templates,
+		config_read_uplinks,
 	};
 	int err = value_number(source, top, &id_base_bounds, &config->id_base);
 
 	for (size_t i = 0; i < ARRAY_SIZE(readers) && !err; i++)
 		err = readers[i](source, top, config);
+	if (!err)
+		err = config_check_policies(source, config);
 	return err ? err : config_check_pool(source, top, config);
 }
 
@@ -206,6 +212,7 @@ struct config *config_free(struct config *config)
 		free_template(&config->templates[i]);
 	free(config->uplinks);
 	free(config->templates);
+	free(config->policies);
 	free(config->ouis);
 	free(config->file);
 	free(config->state_dir);
@@ -214,6 +221,18 @@ struct config *config_free(struct config *config)
 	free(config->group);
 	free(config);
 	return NULL;
+}
+
+__u32 config_first_id(const struct config *config, __u32 slot)
+{
+	return config->id_base + slot * CONFIG_IDS;
+}
+
+unsigned int config_slots(const struct config *config)
+{
+	const unsigned int fit = (ID_INVALID - config->id_base) / CONFIG_IDS;
+
+	return fit < SKEP_CONTAINERS_MAX ? fit : SKEP_CONTAINERS_MAX;
 }
 
 bool config_template_used(const struct config *config, size_t template)

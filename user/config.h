@@ -12,16 +12,29 @@
 #include <stddef.h>
 
 #include "prefix.h"
+#include "skep/policy.h"
 
 #define CONFIG_DEFAULT_PATH "/etc/skep/skep.conf"
 #define CONFIG_ERROR_MAX 512
 
 #define CONFIG_LISTENS_MAX 16
+#define CONFIG_IDS 65536U /* user and group ids of one container */
 
 enum xdp_mode { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
 
 /* What becomes of a first contact when no container is idle. */
 enum when_exhausted { EXHAUSTED_EVICT, EXHAUSTED_SILENT, EXHAUSTED_SHARE };
+
+#define CONFIG_POLICY_DEFAULT "default"
+
+/**
+ * struct policy_config - policy "NAME" { ... }
+ * @rules: as the port program reads them; without a serial
+ */
+struct policy_config {
+	struct skep_policy rules;
+	int line;
+};
 
 /**
  * struct template_config - template "NAME" { ... }
@@ -33,9 +46,13 @@ enum when_exhausted { EXHAUSTED_EVICT, EXHAUSTED_SILENT, EXHAUSTED_SHARE };
  * @inodes:    files and directories that one writable layer may have
  * @processes: limit of one container
  * @files:     descriptors that one process may have open
- * @cpu:       limit of one container in percent of one core
+ * @cpu:       limit of one container in percent of one core, 0 for none of its own
+ * @sysfs:     /sys is there, read-only
  * @listens:   TCP ports (host order) that must be listened at inside before a container counts as
  *             warm
+ * @policy:    what the containers may send, index into config.policies
+ * @no_new_privs: nothing that is executed inside gets more privileges by set-user-ID or file
+ *             capabilities
  * @line:      where it stands in the file
  *
  * A template that was taken out by a new configuration, but whose containers still live, stays in
@@ -51,8 +68,11 @@ struct template_config {
 	unsigned int processes;
 	unsigned int files;
 	unsigned int cpu;
+	bool sysfs;
 	__u16 listens[CONFIG_LISTENS_MAX];
 	size_t n_listens;
+	size_t policy;
+	bool no_new_privs;
 	int line;
 	bool gone;
 };
@@ -61,17 +81,26 @@ struct template_config {
  * struct range_config - range "PREFIX" { ... }
  * @prefix:       the addresses
  * @template:     index into config.templates
+ * @policy:       index into config.policies: its own, or else that of the template
  * @vlan:         802.1Q id, 0 for untagged
  * @idle_timeout: seconds without a frame either way until release, 0 for never
  * @max_lifetime: seconds from bind to release, whatever happens meanwhile, 0 for no limit
+ * @density:      percent of the addresses that ever live
+ * @answer_after: seconds after which a requester has to ask again, 0 for none
+ * @verify:       an address is bound only when nobody answered @verify_quiet probes
  * @excludes:     prefixes inside @prefix that are never bound
  */
 struct range_config {
 	struct prefix prefix;
 	size_t template;
+	size_t policy;
 	__u16 vlan;
 	unsigned int idle_timeout;
 	unsigned int max_lifetime;
+	unsigned int density;
+	unsigned int answer_after;
+	bool verify;
+	unsigned int verify_quiet;
 	struct prefix *excludes;
 	size_t n_excludes;
 	int line;
@@ -80,11 +109,14 @@ struct range_config {
 /**
  * struct uplink_config - uplink "IFNAME" { ... }
  * @gateway: default gateway of the containers, network byte order; 0 when none is given
+ * @network: that of the segment; nobody from elsewhere asks who-has on it; 0.0.0.0/0 when none is
+ *           given
  */
 struct uplink_config {
 	char name[IFNAMSIZ];
 	enum xdp_mode xdp;
 	__be32 gateway;
+	struct prefix network;
 	struct range_config *ranges;
 	size_t n_ranges;
 	int line;
@@ -92,7 +124,7 @@ struct uplink_config {
 
 /**
  * struct config - the whole file
- * @id_base: first of the 65536 host user and group ids that containers are mapped to
+ * @id_base: first host user and group id of the container in slot 0; each has CONFIG_IDS of its own
  * @group:   group of the control socket
  * @ouis:    vendor prefixes of the link addresses, at least one
  * @warm:    idle containers kept ready for each template that a range names
@@ -104,7 +136,16 @@ struct uplink_config {
  * @addresses_per_container: that a container may get by sharing
  * @binds_per_second:       budget of the farm, 0 for no limit
  * @binds_per_requester:    a second, of each requester, 0 for no limit
+ * @reflections_per_container: containers that one intruder may meet at a time, 0 for none
+ * @reflections_max:        the same for all intruders together
+ * @reflections_per_second: how often all intruders together may ask for another one
  * @farm_memory:            limit of all containers together, in percent of the machine's memory
+ * @host_memory:            seconds that an address is a host's after its last sign of life
+ * @flows:                  that are remembered; as it was when the maps were made
+ * @egress_max_packets:     that the farm sends a second, 0 for no limit
+ * @egress_max_bits:        likewise
+ * @policies:               the first holds where none is named
+ * @verify_rate:            probes that are sent a second, at most
  *
  * The lines are those in the file, 0 for what is not given there.
  */
@@ -123,7 +164,17 @@ struct config {
 	unsigned int addresses_per_container;
 	unsigned int binds_per_second;
 	unsigned int binds_per_requester;
+	unsigned int reflections_per_container;
+	unsigned int reflections_max;
+	unsigned int reflections_per_second;
 	unsigned int farm_memory;
+	unsigned int host_memory;
+	unsigned int verify_rate;
+	unsigned int flows;
+	unsigned int egress_max_packets;
+	__u64 egress_max_bits;
+	struct policy_config *policies;
+	size_t n_policies;
 	__u8 (*ouis)[3];
 	size_t n_ouis;
 	struct template_config *templates;
@@ -181,6 +232,15 @@ bool config_may_replace(const struct config *old, const struct config *new, char
  * @error: as for config_may_replace()
  */
 bool config_may_take_over(const struct config *old, const struct config *new, char *error);
+
+/** config_first_id() - the host's id that is 0 in the container of this slot */
+__u32 config_first_id(const struct config *config, __u32 slot);
+
+/** config_slots() - how many slots have ids of their own below 2^32 - 1 */
+unsigned int config_slots(const struct config *config);
+
+/** config_verdict_word() - of enum skep_rule_verdict, as in the file and in every output */
+const char *config_verdict_word(unsigned int verdict);
 
 /** config_template_used() - whether a range names the template; only such are kept warm. */
 bool config_template_used(const struct config *config, size_t template);

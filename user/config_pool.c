@@ -5,10 +5,18 @@
 #include "cleanup.h"
 #include "config_read.h"
 #include "config_value.h"
+#include "skep/flow.h"
 #include "skep/maps.h"
 
 #define ADDRESSES_MAX 4096
 #define BINDS_MAX 10000000
+#define REFLECTIONS_MAX 4096
+#define FLOWS_MIN 1024
+#define FLOWS_MAX (1U << 23)
+#define BITS_MIN 100000ULL
+#define BITS_MAX 1000000000000ULL
+#define DAY_S (24 * 60 * 60)
+#define VERIFY_RATE_MAX 2000 /* probes a second */
 
 static const struct value_bounds memory_bounds = {"memory", 5, 100, 80};
 
@@ -23,6 +31,14 @@ static int read_numbers(const struct text_source *source, cfg_t *pool, struct co
 		 &config->addresses_per_container},
 		{{"binds_per_second", 0, BINDS_MAX, 2000}, &config->binds_per_second},
 		{{"binds_per_requester", 0, BINDS_MAX, 1000}, &config->binds_per_requester},
+		{{"reflections_per_container", 0, REFLECTIONS_MAX, 8},
+		 &config->reflections_per_container},
+		{{"reflections_max", 0, SKEP_CONTAINERS_MAX, 64}, &config->reflections_max},
+		{{"reflections_per_second", 1, BINDS_MAX, 100}, &config->reflections_per_second},
+		{{"host_memory", 1, DAY_S, 2400}, &config->host_memory},
+		{{"flows", FLOWS_MIN, FLOWS_MAX, SKEP_FLOWS_DEFAULT}, &config->flows},
+		{{"egress_max_packets", 0, BINDS_MAX, 100000}, &config->egress_max_packets},
+		{{"verify_rate", 1, VERIFY_RATE_MAX, 100}, &config->verify_rate},
 	};
 
 	return value_numbers(source, pool, numbers, ARRAY_SIZE(numbers));
@@ -43,6 +59,19 @@ static int read_when_exhausted(const struct text_source *source, cfg_t *pool,
 	return err;
 }
 
+/* 0 is no limit; anything below a few large packets a second would be none that they fit in. */
+static int read_egress_bits(const struct text_source *source, cfg_t *pool, __u64 *ret)
+{
+	const struct value_scale scale = {"egress_max_bits", 1000, 0, BITS_MAX, 1000000000};
+	int err = value_scaled(source, pool, &scale, ret);
+
+	if (err || !*ret || *ret >= BITS_MIN)
+		return err;
+	return text_fail(source, value_line(pool, "egress_max_bits"),
+			 "egress_max_bits is less than %llu; raise it, or write 0 for no limit",
+			 BITS_MIN);
+}
+
 int config_read_pool(const struct text_source *source, cfg_t *top, struct config *config)
 {
 	cfg_t *pool = text_section(top, "pool", 0), *second = text_section(top, "pool", 1);
@@ -57,6 +86,8 @@ int config_read_pool(const struct text_source *source, cfg_t *top, struct config
 	err = read_numbers(source, pool, config);
 	if (!err)
 		err = read_when_exhausted(source, pool, &config->when_exhausted);
+	if (!err)
+		err = read_egress_bits(source, pool, &config->egress_max_bits);
 	return err ? err : value_percent(source, pool, &memory_bounds, &config->farm_memory);
 }
 

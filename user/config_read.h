@@ -15,6 +15,19 @@ int config_read_pool(const struct text_source *source, cfg_t *top, struct config
 int config_read_templates(const struct text_source *source, cfg_t *top, struct config *config);
 int config_read_uplinks(const struct text_source *source, cfg_t *top, struct config *config);
 
+/*
+ * Policies come before templates, and these before uplinks: each names the former. The first policy
+ * is the one that holds where none is named.
+ */
+int config_read_policies(const struct text_source *source, cfg_t *top, struct config *config);
+
+/** config_find_policy() - index of the policy that a section names, @fallback when it names none */
+int config_find_policy(const struct text_source *source, cfg_t *section,
+		       const struct config *config, size_t fallback, size_t *ret);
+
+/** config_check_policies() - whether no rule sends anything into a range */
+int config_check_policies(const struct text_source *source, const struct config *config);
+
 /** config_check_pool() - whether the pool fits what the other sections ask of it; the last step. */
 int config_check_pool(const struct text_source *source, cfg_t *top, const struct config *config);
 

@@ -20,7 +20,7 @@
 #define CPU_MAX 100000	     /* a thousand cores */
 
 static const struct value_bounds port_bounds = {"listens", 1, 65535, 0};
-static const struct value_bounds cpu_bounds = {"cpu", 1, CPU_MAX, 100};
+static const struct value_bounds cpu_bounds = {"cpu", 0, CPU_MAX, 0};
 
 struct template_config *config_find_template(const struct config *config, const char *name)
 {
@@ -109,6 +109,28 @@ static int read_limits(const struct text_source *source, cfg_t *section,
 	return err ? err : value_percent(source, section, &cpu_bounds, &template->cpu);
 }
 
+static int read_switch(const struct text_source *source, cfg_t *section, const char *key, bool *ret)
+{
+	static const char *const ways[] = {"off", "on"};
+	unsigned int way = 0;
+	int err = value_choice(source, section, key, ways, ARRAY_SIZE(ways), &way);
+
+	*ret = way;
+	return err;
+}
+
+static int read_sysfs(const struct text_source *source, cfg_t *section,
+		      struct template_config *template)
+{
+	static const char *const choices[] = {"none", "read-only"};
+	unsigned int choice;
+	int err = value_choice(source, section, "sysfs", choices, ARRAY_SIZE(choices), &choice);
+
+	if (!err)
+		template->sysfs = choice == 1;
+	return err;
+}
+
 static int read_template_keys(const struct text_source *source, cfg_t *section,
 			      const struct config *config, struct template_config *template)
 {
@@ -118,6 +140,12 @@ static int read_template_keys(const struct text_source *source, cfg_t *section,
 		err = value_path(source, section, "init", "/sbin/init", &template->init);
 	if (!err)
 		err = read_limits(source, section, template);
+	if (!err)
+		err = read_sysfs(source, section, template);
+	if (!err)
+		err = config_find_policy(source, section, config, 0, &template->policy);
+	if (!err)
+		err = read_switch(source, section, "no_new_privs", &template->no_new_privs);
 	return err ? err : read_listens(source, section, template);
 }
 

@@ -9,9 +9,14 @@
 #include "config_read.h"
 #include "config_value.h"
 #include "skep/maps.h"
+#include "world.h"
 
 #define RANGE_LEN_MIN 8
 #define VLAN_MAX 4094
+#define ANSWER_AFTER_MAX 30 /* the second question comes within a minute of the first */
+#define QUIET_MAX 16
+
+static const struct value_bounds density_bounds = {"density", 1, 100, 100};
 
 /* What a frame can be addressed to on a segment is none of these: RFC 1122, 3.2.1.3. */
 static bool is_unicast(__be32 addr)
@@ -89,6 +94,16 @@ static int read_excludes(const struct text_source *source, cfg_t *section,
 	return err;
 }
 
+static int read_verify(const struct text_source *source, cfg_t *section, bool *ret)
+{
+	static const char *const ways[] = {"on", "off"};
+	unsigned int way = 0;
+	int err = value_choice(source, section, "verify", ways, ARRAY_SIZE(ways), &way);
+
+	*ret = !way;
+	return err;
+}
+
 static int read_range_keys(const struct text_source *source, cfg_t *section,
 			   const struct config *config, struct range_config *range)
 {
@@ -97,13 +112,22 @@ static int read_range_keys(const struct text_source *source, cfg_t *section,
 		{{"vlan", 0, VLAN_MAX, 0}, &vlan},
 		{{"idle_timeout", 0, VALUE_YEAR_S, 600}, &range->idle_timeout},
 		{{"max_lifetime", 0, VALUE_YEAR_S, 0}, &range->max_lifetime},
+		{{"answer_after", 0, ANSWER_AFTER_MAX, 0}, &range->answer_after},
+		{{"verify_quiet", 1, QUIET_MAX, 2}, &range->verify_quiet},
 	};
 	int err = read_range_prefix(source, range->line, cfg_title(section), &range->prefix);
 
 	if (!err)
 		err = read_range_template(source, section, config, range);
 	if (!err)
+		err = config_find_policy(source, section, config,
+					 config->templates[range->template].policy, &range->policy);
+	if (!err)
 		err = value_numbers(source, section, numbers, ARRAY_SIZE(numbers));
+	if (!err)
+		err = value_percent(source, section, &density_bounds, &range->density);
+	if (!err)
+		err = read_verify(source, section, &range->verify);
 	range->vlan = (__u16)vlan;
 	return err ? err : read_excludes(source, section, range);
 }
@@ -181,6 +205,11 @@ static int read_uplink_name(const struct text_source *source, const char *name,
 				 "uplink \"%s\" cannot be an interface; 'ip link' lists those of "
 				 "this machine",
 				 name);
+	if (!strcmp(name, WORLD_NAME))
+		return text_fail(source, uplink->line,
+				 "uplink \"%s\" would be taken for a world of reflections; rename "
+				 "the interface",
+				 name);
 	memcpy(uplink->name, name, strlen(name) + 1);
 	return 0;
 }
@@ -215,6 +244,27 @@ static int read_gateway(const struct text_source *source, cfg_t *section, __be32
 	return 0;
 }
 
+static int read_network(const struct text_source *source, cfg_t *section,
+			struct uplink_config *uplink)
+{
+	const char *text = value_text(section, "network", "");
+	int line = value_line(section, "network");
+	int err = text[0] ? value_prefix(source, line, "network", text, &uplink->network) : 0;
+
+	if (err || !text[0])
+		return err;
+	if (uplink->network.len < RANGE_LEN_MIN || !is_unicast(uplink->network.addr))
+		return text_fail(source, line,
+				 "network \"%s\" is no segment's; write that of the addresses on "
+				 "this wire, like 10.66.0.0/16",
+				 text);
+	if (uplink->gateway && !prefix_contains(&uplink->network, uplink->gateway))
+		return text_fail(source, line,
+				 "network \"%s\" does not hold the gateway; correct one of them",
+				 text);
+	return 0;
+}
+
 static int check_uplink_is_new(const struct text_source *source, const struct config *config,
 			       const struct uplink_config *uplink)
 {
@@ -241,7 +291,30 @@ static int read_uplink(const struct text_source *source, cfg_t *section, struct 
 		err = read_xdp(source, section, &uplink->xdp);
 	if (!err)
 		err = read_gateway(source, section, &uplink->gateway);
+	if (!err)
+		err = read_network(source, section, uplink);
 	return err ? err : read_ranges(source, section, config, uplink);
+}
+
+/* There is a slot for each address that is verified; see SKEP_VERIFY_MAX. */
+static int check_verified(const struct text_source *source, const struct config *config)
+{
+	__u64 n = 0;
+
+	for (size_t u = 0; u < config->n_uplinks; u++) {
+		for (size_t r = 0; r < config->uplinks[u].n_ranges; r++) {
+			const struct range_config *range = &config->uplinks[u].ranges[r];
+
+			n += range->verify ? 1ULL << (32 - range->prefix.len) : 0;
+			if (n > SKEP_VERIFY_MAX)
+				return text_fail(source, range->line,
+						 "more than %u addresses are to be verified up to "
+						 "here; set verify = \"off\" where nobody else can "
+						 "be, or shorten a range",
+						 SKEP_VERIFY_MAX);
+		}
+	}
+	return 0;
 }
 
 int config_read_uplinks(const struct text_source *source, cfg_t *top, struct config *config)
@@ -261,5 +334,5 @@ int config_read_uplinks(const struct text_source *source, cfg_t *top, struct con
 		return value_no_memory(source);
 	for (size_t i = 0; i < n && !err; i++)
 		err = read_uplink(source, text_section(top, "uplink", i), config);
-	return err;
+	return err ? err : check_verified(source, config);
 }

@@ -171,6 +171,41 @@ int value_size(const struct text_source *source, cfg_t *section, const char *key
 	return 0;
 }
 
+static bool scaled_parse(const char *text, unsigned int base, __u64 max, __u64 *ret)
+{
+	unsigned long long number;
+	const char *suffix;
+	int steps;
+
+	if (!digits_parse(text, &suffix, &number))
+		return false;
+	steps = suffix_shift(suffix);
+	if (steps < 0)
+		return false;
+	for (; steps && number <= max; steps -= 10)
+		number *= base;
+	*ret = number;
+	return !steps;
+}
+
+int value_scaled(const struct text_source *source, cfg_t *section, const struct value_scale *scale,
+		 __u64 *ret)
+{
+	const struct text_value *value = text_value(section, scale->key, 0);
+	__u64 number = scale->fallback;
+
+	if (value && (!scaled_parse(value->text, scale->base, scale->max, &number) ||
+		      number < scale->min || number > scale->max))
+		return text_fail(
+			source, value->line,
+			"%s cannot be \"%s\"; give a number from %llu to %llu, or one with "
+			"K, M or G",
+			scale->key, value->text, (unsigned long long)scale->min,
+			(unsigned long long)scale->max);
+	*ret = number;
+	return 0;
+}
+
 int value_path(const struct text_source *source, cfg_t *section, const char *key,
 	       const char *fallback, char **ret)
 {

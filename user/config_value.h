@@ -68,6 +68,23 @@ int value_choice(const struct text_source *source, cfg_t *section, const char *k
 int value_size(const struct text_source *source, cfg_t *section, const char *key,
 	       const char *fallback, unsigned int min_mib, __u64 *ret);
 
+/**
+ * struct value_scale - a key whose value is a number with a suffix K, M or G
+ * @base:     what K stands for: 1024, or 1000 for what networks count
+ * @fallback: when the key is absent
+ */
+struct value_scale {
+	const char *key;
+	unsigned int base;
+	__u64 min;
+	__u64 max;
+	__u64 fallback;
+};
+
+/** value_scaled() - @ret is set also when the key is absent. */
+int value_scaled(const struct text_source *source, cfg_t *section, const struct value_scale *scale,
+		 __u64 *ret);
+
 /** value_path() - an absolute path; the caller frees it. Also -ENOMEM. */
 int value_path(const struct text_source *source, cfg_t *section, const char *key,
 	       const char *fallback, char **ret);

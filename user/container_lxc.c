@@ -31,6 +31,9 @@
 	"chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw " \
 	"sys_chroot audit_write"
 
+/* They count for the box's root as well, whose they all are: no container may have all of his. */
+#define INOTIFY_INSTANCES "16"
+
 const char *container_name(__u32 slot, char *buf)
 {
 	snprintf(buf, CONTAINER_NAME_LEN, "c%u", slot);
@@ -170,23 +173,26 @@ static bool set_item(struct lxc_container *c, const char *key, const char *forma
 static bool set_process(struct lxc_container *c, const struct template_config *t)
 {
 	return (!t->files || set_item(c, "lxc.prlimit.nofile", "%u", t->files)) &&
-	       set_item(c, "lxc.prlimit.core", "0") &&
+	       (!t->no_new_privs || set_item(c, "lxc.no_new_privs", "1")) &&
 	       set_item(c, "lxc.monitor.signal.pdeath", "0") &&
 	       set_item(c, "lxc.proc.oom_score_adj", "0");
 }
 
 /* A user namespace of one's own would give all capabilities back. */
-static bool set_identity(struct lxc_container *c, const struct config *config,
+static bool set_identity(struct lxc_container *c, const struct config *config, __u32 slot,
 			 const char *host_name)
 {
+	const __u32 first = config_first_id(config, slot);
 	char seccomp[FARM_PATH_LEN];
 
 	return set_item(c, "lxc.uts.name", "%s", host_name) &&
 	       set_item(c, "lxc.keyring.session", "0") && /* the keeper's, which is empty */
-	       set_item(c, "lxc.idmap", "u 0 %u 65536", config->id_base) &&
-	       set_item(c, "lxc.idmap", "g 0 %u 65536", config->id_base) &&
+	       set_item(c, "lxc.idmap", "u 0 %u %u", first, CONFIG_IDS) &&
+	       set_item(c, "lxc.idmap", "g 0 %u %u", first, CONFIG_IDS) &&
 	       set_item(c, "lxc.cap.keep", "%s", CAPABILITIES) &&
 	       set_item(c, "lxc.sysctl.user.max_user_namespaces", "0") &&
+	       set_item(c, "lxc.sysctl.user.max_inotify_instances", INOTIFY_INSTANCES) &&
+	       set_item(c, "lxc.seccomp.allow_nesting", "1") && /* or the keeper's would be all */
 	       set_item(c, "lxc.seccomp.profile", "%s", farm_seccomp_file(config, seccomp));
 }
 
@@ -205,7 +211,7 @@ static bool set_network(struct lxc_container *c)
 static bool set_root(struct lxc_container *c, const struct template_config *t, const char *root)
 {
 	return set_item(c, "lxc.rootfs.path", "dir:%s", root) && set_item(c, "lxc.autodev", "0") &&
-	       set_item(c, "lxc.mount.auto", "proc:rw sys:ro") &&
+	       set_item(c, "lxc.mount.auto", t->sysfs ? "proc:rw sys:ro" : "proc:rw") &&
 	       set_item(c, "lxc.console.path", "none") && set_item(c, "lxc.tty.max", "0") &&
 	       set_item(c, "lxc.pty.max", "64") &&
 	       set_item(c, "lxc.init.cmd",
@@ -214,13 +220,14 @@ static bool set_root(struct lxc_container *c, const struct template_config *t, c
 			t->init);
 }
 
-static bool configure(struct lxc_container *c, const struct config *config, __u32 template,
-		      const char *host_name, const char *root)
+static bool configure(struct lxc_container *c, const struct config *config, __u32 slot,
+		      __u32 template, const char *host_name, const char *root)
 {
 	const struct template_config *t = &config->templates[template];
 
-	return set_root(c, t, root) && set_identity(c, config, host_name) && set_process(c, t) &&
-	       set_network(c) && c->want_daemonize(c, true) && c->want_close_all_fds(c, true);
+	return set_root(c, t, root) && set_identity(c, config, slot, host_name) &&
+	       set_process(c, t) && set_network(c) && c->want_daemonize(c, true) &&
+	       c->want_close_all_fds(c, true);
 }
 
 /* --- starting --- */
@@ -324,7 +331,7 @@ static int start_on(const struct config *config, __u32 slot, __u32 template, con
 	c = new_container(config, slot);
 	if (!c)
 		return fail(-ENOMEM, "lxc_container_new", reason);
-	if (!configure(c, config, template, host_name, root) || !c->start(c, 0, NULL)) {
+	if (!configure(c, config, slot, template, host_name, root) || !c->start(c, 0, NULL)) {
 		read_reason(log_file, reason);
 		err = -EIO;
 	} else {
@@ -356,7 +363,7 @@ int container_start(const struct config *config, __u32 slot, __u32 template, con
 		    const char *log_file, pid_t *ret_pid, char *reason)
 {
 	char root[FARM_PATH_LEN];
-	int err = stage_set(config, template, root);
+	int err = slot < config_slots(config) ? stage_set(config, slot, template, root) : -ERANGE;
 
 	if (err)
 		fail(err, "cannot make its root file system", reason);

@@ -16,6 +16,7 @@
 #include "cgroup.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "confine.h"
 #include "container.h"
 #include "farm_paths.h"
 #include "files.h"
@@ -24,7 +25,6 @@
 #include "log.h"
 #include "stage.h"
 
-#define LXC_LOCKS "/run/lxc/lock"
 #define PORTS_PATIENCE_MS 5000
 #define PORTS_POLL_MS 20
 /* Half of what everything else gets when all want the CPU. */
@@ -39,26 +39,31 @@ static const char seccomp_policy[] =
 /* --- templates --- */
 
 /* What is mounted there is this rootfs, and not one that stood at the same path before. */
-static bool is_mounted(const struct config *config, const char *rootfs, const char *target)
+static bool is_mounted(const char *rootfs, const char *target)
 {
 	struct stat there, here;
 
 	return !stat(rootfs, &here) && !stat(target, &there) && here.st_dev == there.st_dev &&
-	       here.st_ino == there.st_ino && there.st_uid == here.st_uid + config->id_base;
+	       here.st_ino == there.st_ino && there.st_uid == here.st_uid;
 }
 
-/* Running containers keep what they have: overlay holds its own clone of the mount. */
+/*
+ * As it is: each container gets its own copy of the mount, with its own owners. Running containers
+ * keep what they have: overlay holds that copy.
+ */
 static int mount_template(const struct config *config, size_t template)
 {
 	const struct template_config *t = &config->templates[template];
 	char target[FARM_PATH_LEN];
 	int err = files_make_dirs(farm_template_dir(config, template, target), 0755);
 
-	if (!err && is_mounted(config, t->rootfs, target))
+	if (!err && is_mounted(t->rootfs, target))
 		return 0;
 	umount2(target, MNT_DETACH);
 	if (!err)
-		err = idmap_mount(t->rootfs, target, config->id_base);
+		err = idmap_try(t->rootfs);
+	if (!err)
+		err = idmap_mount(t->rootfs, target, -EBADF);
 	if (err)
 		log_error("%s:%d: template \"%s\": cannot mount %s with mapped owners: %s%s",
 			  config->file, t->line, t->name, t->rootfs, strerror(-err),
@@ -177,10 +182,23 @@ static int prepare_files(const struct config *config)
 	return err;
 }
 
+static int check_kernel(void)
+{
+	int err = confine_check();
+
+	if (err)
+		log_error("this kernel cannot filter system calls: %s; it needs "
+			  "CONFIG_SECCOMP_FILTER",
+			  strerror(-err));
+	return err;
+}
+
 int container_prepare(const struct config *config)
 {
-	int err = prepare_files(config);
+	int err = check_kernel();
 
+	if (!err)
+		err = prepare_files(config);
 	if (!err)
 		err = prepare_cgroup(config);
 	return err ? err : mount_templates(config);

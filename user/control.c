@@ -16,10 +16,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "clock.h"
 #include "control_client.h"
+#include "preparer.h"
+#include "privileges.h"
 #include "report.h"
 
 #define OUTPUT_MAX (1U << 20) /* bytes a watcher may be behind */
@@ -161,14 +165,21 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	bufferevent_enable(client->connection, EV_READ | EV_WRITE);
 }
 
+void control_tell(struct control *control, json_t *event)
+{
+	for (size_t i = 0; event && i < CLIENTS_MAX; i++)
+		if (control->clients[i] && control->clients[i]->watching)
+			client_reply(control->clients[i], json_incref(event));
+	json_decref(event);
+}
+
 static void on_event_message(struct control *control, const struct event_message *event)
 {
 	json_t *object = report_event(control->config, event);
 
-	for (size_t i = 0; object && i < CLIENTS_MAX; i++)
-		if (control->clients[i] && control->clients[i]->watching)
-			client_reply(control->clients[i], json_incref(object));
-	json_decref(object);
+	if (event->verdict == SKEP_RELEASED_CONFLICT)
+		report_add_host(object, control->dp, &event->address);
+	control_tell(control, object);
 }
 
 static const char *result_text(struct result_message *result)
@@ -269,6 +280,7 @@ static void on_parent_death(int number)
 static _Noreturn void control_run(struct control *control, int listen_fd)
 {
 	struct event *channel;
+	pid_t preparer;
 
 	prctl(PR_SET_NAME, "skepd-control");
 	/* The channel tells when the allocator ends; but stderr may be stalled just then. */
@@ -277,6 +289,9 @@ static _Noreturn void control_run(struct control *control, int listen_fd)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	control->preparer = preparer_start(control->config, &preparer);
+	if (control->preparer < 0)
+		_exit(1);
 	control->base = event_base_new();
 	if (!control->base)
 		_exit(1);
@@ -285,10 +300,14 @@ static _Noreturn void control_run(struct control *control, int listen_fd)
 				   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1, listen_fd);
 	channel = event_new(control->base, control->channel, EV_READ | EV_PERSIST, on_channel,
 			    control);
-	if (!control->listener || !channel || event_add(channel, NULL))
+	if (!control->listener || !channel || event_add(channel, NULL) ||
+	    privileges_drop(PRIVILEGES_CONTROL))
 		_exit(1);
+	notices_start(control);
 	event_base_dispatch(control->base);
 	flush_clients(control);
+	close(control->preparer);
+	waitpid(preparer, NULL, 0);
 	_exit(0);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The control process's state, shared by its three parts: control.c (the process and its clients),
- * control_request.c (what they ask) and control_reload.c (a new configuration). Nothing outside
- * these files sees it.
+ * The control process's state, shared by its parts: control.c (the process and its clients),
+ * control_request.c (what they ask), control_notices.c (what containers were refused) and
+ * control_reload.c (a new configuration). Nothing outside these files sees it.
  */
 #ifndef SKEP_USER_CONTROL_CLIENT_H
 #define SKEP_USER_CONTROL_CLIENT_H
@@ -56,6 +56,7 @@ struct control {
 	struct event_base *base;
 	struct evconnlistener *listener;
 	int channel;
+	int preparer; /* channel to who prepares what a reload needs */
 	struct state_message state;
 	struct reload reload;
 	__u64 started_ns;
@@ -73,6 +74,9 @@ bool client_reply(struct client *client, json_t *object);
 
 void client_refuse(struct client *client, const char *error);
 
+/** control_tell() - takes an event; every client that watches gets it */
+void control_tell(struct control *control, json_t *event);
+
 /** client_done() - what it awaits is done, or with @error it is not */
 void client_done(struct client *client, const char *error);
 
@@ -83,6 +87,11 @@ void request_answer(struct client *client, const struct request *request);
 
 /** request_list_on() - writes the next slice of the client's listing */
 void request_list_on(struct client *client);
+
+/* control_notices.c */
+
+/** notices_start() - from now on clients that watch are told what containers were refused */
+void notices_start(struct control *control);
 
 /* control_reload.c */
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reloading in the control process; see control_client.h. It reads and checks the file and prepares
- * what new templates need; only then the allocator is told, and only when that has taken the new
- * configuration over it holds here.
+ * Reloading in the control process; see control_client.h. It reads and checks the file and has what
+ * new templates need prepared; only then the allocator is told, and only when that has taken the
+ * new configuration over it holds here.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,22 +10,23 @@
 
 #include "check.h"
 #include "cleanup.h"
-#include "container.h"
 #include "control_client.h"
 #include "log.h"
+#include "preparer.h"
 #include "reload.h"
 
 /* Whether the machine and the farm can go over to @next. */
-static int check(const struct config *running, const struct config *next, char *error)
+static int check(const struct control *control, const struct config *next, const char *text,
+		 char *error)
 {
 	int err;
 
-	if (!config_may_replace(running, next, error))
+	if (!config_may_replace(control->config, next, error))
 		return -EINVAL;
 	err = check_machine(next, error);
 	if (err)
 		return err;
-	err = container_prepare(next);
+	err = preparer_prepare(control->preparer, text);
 	if (err)
 		snprintf(error, CONFIG_ERROR_MAX,
 			 "%s: the templates cannot be prepared: %s; the log says more", next->file,
@@ -57,7 +58,7 @@ static int hand_on(struct control *control, char *error)
 	if (!err)
 		err = reload_parse(text, running, &next, error);
 	if (!err)
-		err = check(running, next, error);
+		err = check(control, next, text, error);
 	if (!err)
 		err = send_text(control->channel, text, error);
 	if (err)

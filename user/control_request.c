@@ -5,7 +5,11 @@
 #include <string.h>
 
 #include "control_client.h"
+#include "log.h"
+#include "panic.h"
+#include "pool.h"
 #include "report.h"
+#include "world.h"
 
 static bool asked_for(const struct control *control, const struct request *request, size_t uplink,
 		      __u16 vlan)
@@ -38,12 +42,26 @@ static unsigned int find_on_uplink(const struct control *control, const struct r
 	return found;
 }
 
+static int find_in_world(const struct control *control, const struct request *request,
+			 struct skep_addr *ret)
+{
+	struct skep_lease lease;
+
+	if (request->vlan < 0)
+		return -ENOTUNIQ;
+	*ret = (struct skep_addr){
+		{.addr = request->address}, (__u16)request->vlan, SKEP_UPLINK_REFLECT};
+	return datapath_lease(control->dp, ret, &lease) ? -ENOENT : 0;
+}
+
 /* The one lease that is meant; 0, -ENOENT, or -ENOTUNIQ. */
 static int find_lease(const struct control *control, const struct request *request,
 		      struct skep_addr *ret)
 {
 	unsigned int found = 0;
 
+	if (!strcmp(request->uplink, WORLD_NAME))
+		return find_in_world(control, request, ret);
 	for (size_t u = 0; u < control->config->n_uplinks; u++)
 		found += find_on_uplink(control, request, u, ret);
 	if (found > 1)
@@ -84,6 +102,12 @@ static void resize(struct client *client, const struct request *request)
 	unsigned int used = config_templates_used(client->control->config);
 	char error[CONFIG_ERROR_MAX];
 
+	if (request->max + POOL_QUARANTINE_MAX > config_slots(client->control->config)) {
+		snprintf(error, sizeof(error),
+			 "above id_base there are not enough ids for max %u; lower max",
+			 request->max);
+		return client_refuse(client, error);
+	}
 	if ((__u64)used * request->warm <= request->max)
 		return command(client, &message, "resized");
 	snprintf(error, sizeof(error),
@@ -98,6 +122,22 @@ static void drain(struct client *client, const struct request *request)
 	struct command_message message = {.command = DAEMON_DRAIN, .on = request->on};
 
 	command(client, &message, request->on ? "draining" : "resumed");
+}
+
+/* Done here and at once, whatever the allocator is doing; it notices by itself. */
+static void panic(struct client *client, const struct request *request)
+{
+	struct control *control = client->control;
+	int err;
+
+	datapath_set_panic(control->dp, request->on);
+	err = panic_mark(control->config->state_dir, request->on);
+	if (err)
+		log_warn("cannot %s %s/panic: %s; the next start will not know",
+			 request->on ? "make" : "remove", control->config->state_dir,
+			 strerror(-err));
+	control_tell(control, report_panic_event(request->on));
+	client_reply(client, json_pack("{ss}", "result", request->on ? "panic" : "resumed"));
 }
 
 static void handover(struct client *client)
@@ -174,6 +214,17 @@ void request_answer(struct client *client, const struct request *request)
 		return reload(client);
 	case COMMAND_HANDOVER:
 		return handover(client);
+	case COMMAND_HOSTS:
+		return list(client, listing_hosts(control->dp));
+	case COMMAND_WOULD:
+		return list(client, listing_would(control->dp));
+	case COMMAND_PANIC:
+		return panic(client, request);
+	case COMMAND_FLOWS:
+		return list(client, listing_flows(control->dp, request->address));
+	case COMMAND_POLICY:
+		client_reply(client, report_policies(control->dp));
+		break;
 	case COMMAND_MAX:
 		break;
 	}

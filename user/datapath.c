@@ -12,6 +12,7 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -20,6 +21,8 @@
 #include "clock.h"
 #include "link.h"
 #include "log.h"
+
+#define VERIFY_SIZE (SKEP_VERIFY_MAX * sizeof(struct skep_verify))
 
 static const char *const labels[] = {
 #define LABEL(name, label, help) [SKEP_##name] = label,
@@ -81,7 +84,7 @@ static void link_pin_path(const struct datapath *dp, __u16 uplink, char *buf, si
 	snprintf(buf, size, "%s/link_%u", dp->config->bpf_dir, uplink);
 }
 
-static int store_uplink(struct datapath *dp, __u16 uplink)
+int datapath_store_uplink(struct datapath *dp, __u16 uplink)
 {
 	__u32 key = uplink;
 
@@ -112,7 +115,9 @@ static int load_uplink(struct datapath *dp, __u16 ordinal)
 		return load_failed("uplink", -errno);
 	dp->uplinks[ordinal] = skel;
 	skel->rodata->uplink_ordinal = ordinal;
-	err = uplink_bpf__load(skel);
+	err = datapath_size_flows(dp->config, skel->maps.flows, skel->maps.redirects);
+	if (!err)
+		err = uplink_bpf__load(skel);
 	return err ? load_failed("uplink", err) : 0;
 }
 
@@ -124,7 +129,9 @@ static int load_port(struct datapath *dp)
 	dp->port = port_bpf__open_opts(&opts);
 	if (!dp->port)
 		return load_failed("port", -errno);
-	err = port_bpf__load(dp->port);
+	err = datapath_size_flows(dp->config, dp->port->maps.flows, dp->port->maps.redirects);
+	if (!err)
+		err = port_bpf__load(dp->port);
 	return err ? load_failed("port", err) : 0;
 }
 
@@ -134,6 +141,26 @@ static const struct uplink_bpf *first_uplink(const struct datapath *dp)
 		if (dp->uplinks[i])
 			return dp->uplinks[i];
 	return NULL;
+}
+
+static int map_verify(struct datapath *dp, int fd)
+{
+	void *memory = mmap(NULL, VERIFY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (memory == MAP_FAILED)
+		return log_error("cannot map the table of verified addresses: %m"), -errno;
+	dp->verify = memory;
+	return 0;
+}
+
+static int map_settings(struct datapath *dp, int fd)
+{
+	void *memory = mmap(NULL, sizeof(*dp->settings), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (memory == MAP_FAILED)
+		return log_error("cannot map the settings: %m"), -errno;
+	dp->settings = memory;
+	return 0;
 }
 
 static int load_all(struct datapath *dp)
@@ -152,14 +179,23 @@ static int load_all(struct datapath *dp)
 	assert(first); /* a configuration has an uplink */
 	dp->leases = bpf_map__fd(first->maps.leases);
 	dp->ranges = bpf_map__fd(first->maps.ranges);
-	dp->settings = bpf_map__fd(first->maps.settings);
 	dp->counters = bpf_map__fd(first->maps.counters);
 	dp->containers = bpf_map__fd(first->maps.containers);
 	dp->templates = bpf_map__fd(first->maps.templates);
 	dp->latency_map = bpf_map__fd(first->maps.latency);
 	dp->ports = bpf_map__fd(dp->port->maps.ports);
 	dp->uplinks_map = bpf_map__fd(dp->port->maps.uplinks);
-	return 0;
+	dp->policies = bpf_map__fd(dp->port->maps.policies);
+	dp->policy_hits = bpf_map__fd(dp->port->maps.policy_hits);
+	dp->farm = bpf_map__fd(dp->port->maps.farm);
+	dp->flows = bpf_map__fd(dp->port->maps.flows);
+	dp->peers = bpf_map__fd(dp->port->maps.peers);
+	dp->notices = bpf_map__fd(dp->port->maps.notices);
+	dp->hosts = bpf_map__fd(first->maps.hosts);
+	dp->would_claim = bpf_map__fd(first->maps.would_claim);
+	dp->sweep = bpf_map__fd(first->maps.sweep);
+	err = map_verify(dp, bpf_map__fd(first->maps.verify));
+	return err ? err : map_settings(dp, bpf_map__fd(first->maps.settings));
 }
 
 /* What an earlier skepd knew of its uplinks; those that are gone from the configuration are let go.
@@ -174,11 +210,11 @@ static void take_over_uplinks(struct datapath *dp)
 			datapath_detach(dp, (__u16)i);
 		memset(dp->table[i].name, 0, sizeof(dp->table[i].name));
 		memcpy(dp->table[i].name, name, strlen(name));
-		store_uplink(dp, (__u16)i);
+		datapath_store_uplink(dp, (__u16)i);
 	}
 }
 
-int datapath_open(const struct config *config, struct datapath **ret)
+int datapath_open(const struct config *config, const __u8 *secret, struct datapath **ret)
 {
 	struct datapath *dp = calloc(1, sizeof(*dp));
 	int err;
@@ -187,6 +223,7 @@ int datapath_open(const struct config *config, struct datapath **ret)
 		return -ENOMEM;
 	libbpf_set_print(print_libbpf);
 	dp->config = config;
+	dp->secret = secret;
 	dp->n_cpus = libbpf_num_possible_cpus();
 	err = dp->n_cpus < 0 ? dp->n_cpus : 0;
 	if (!err) {
@@ -196,7 +233,8 @@ int datapath_open(const struct config *config, struct datapath **ret)
 	if (!err) {
 		take_over_uplinks(dp);
 		datapath_resume(dp);
-		err = datapath_set_budgets(dp);
+		datapath_set_budgets(dp);
+		err = datapath_set_policies(dp);
 	}
 	if (err) {
 		datapath_close(dp);
@@ -216,6 +254,10 @@ struct datapath *datapath_close(struct datapath *dp)
 	if (!dp)
 		return NULL;
 	ring_buffer__free(dp->ring);
+	if (dp->verify)
+		munmap(dp->verify, VERIFY_SIZE);
+	if (dp->settings)
+		munmap(dp->settings, sizeof(*dp->settings));
 	for (size_t i = 0; i < SKEP_UPLINKS_MAX; i++)
 		uplink_bpf__destroy(dp->uplinks[i]);
 	port_bpf__destroy(dp->port);
@@ -479,7 +521,7 @@ int datapath_attach(struct datapath *dp, __u16 uplink, unsigned int ifindex)
 	else if (err > 0)
 		entry->flags |= SKEP_UPLINK_PROMISC;
 	warn_of_stripped_tags(config, ifindex);
-	err = store_uplink(dp, uplink);
+	err = datapath_store_uplink(dp, uplink);
 	log_info("%s: watching, %s XDP%s", config->name,
 		 entry->flags & SKEP_UPLINK_NATIVE ? "native" : "generic",
 		 taken_over ? " (taken over)" : "");
@@ -497,7 +539,7 @@ void datapath_detach(struct datapath *dp, __u16 uplink)
 		link_set_promisc(entry->ifindex, false);
 	entry->ifindex = 0;
 	entry->flags = 0;
-	store_uplink(dp, uplink);
+	datapath_store_uplink(dp, uplink);
 }
 
 int datapath_uplink(const struct datapath *dp, __u16 uplink, struct skep_uplink *ret)

@@ -10,10 +10,13 @@
 
 #include "config.h"
 #include "skep/ask.h"
+#include "skep/flow.h"
 #include "skep/maps.h"
+#include "skep/policy.h"
 #include "skep/verdict.h"
 
 struct datapath;
+struct frame;
 
 /** verdict_label() - as in every output; verdict_help() - a sentence for people */
 const char *verdict_label(unsigned int verdict);
@@ -41,12 +44,13 @@ int datapath_look(const char *bpf_dir, struct datapath_pinned *ret);
 /**
  * datapath_open() - loads the programs and pins the maps under config->bpf_dir; attaches nothing
  * yet
- * @ret: freed with datapath_close()
+ * @secret: the farm's, SKEP_KEY_LEN bytes; it is written into `settings`, too
+ * @ret:    freed with datapath_close()
  *
  * Maps that are pinned there already are taken over with what is in them; the configuration's
  * ordinals must be theirs (config_align()). Logs what is wrong. Return: 0 or negative errno.
  */
-int datapath_open(const struct config *config, struct datapath **ret);
+int datapath_open(const struct config *config, const __u8 *secret, struct datapath **ret);
 
 /** datapath_close() - lets go of the descriptors; what is pinned stays. Accepts NULL, returns NULL.
  */
@@ -90,12 +94,64 @@ int datapath_set_ranges(struct datapath *dp);
 /** datapath_ranges_fit() - whether there is room for the ranges of a configuration */
 bool datapath_ranges_fit(const struct datapath *dp, const struct config *config);
 
-/** datapath_set_budgets() - writes `settings` from the configuration, and the maps' version */
-int datapath_set_budgets(struct datapath *dp);
+/** datapath_set_budgets() - writes `settings` from the configuration: budgets, what link addresses
+ * and density follow from, and the maps' version */
+void datapath_set_budgets(struct datapath *dp);
 
-/** datapath_set_drain() - whether dark addresses stay dark; the programs know at once */
-int datapath_set_drain(struct datapath *dp, bool on);
+/*
+ * The three switches that the programs know at once. Each may be thrown by any process that has the
+ * datapath, whatever the others do meanwhile.
+ */
+
+/**
+ * datapath_set_policies() - makes `policies` what the configuration says, and gives each open port
+ * the one it has now; logs what is wrong
+ */
+int datapath_set_policies(struct datapath *dp);
+
+/** datapath_policy_of() - the slot of the policy of an address; SKEP_POLICY_NONE in a world */
+__u16 datapath_policy_of(const struct datapath *dp, const struct skep_addr *address);
+
+/** datapath_policy() - the policy in a slot; 0 or -ENOENT. datapath_policy_hits() - its counts. */
+int datapath_policy(const struct datapath *dp, __u32 slot, struct skep_policy *ret);
+int datapath_policy_hits(const struct datapath *dp, __u32 slot,
+			 struct skep_hits ret[SKEP_POLICY_HITS]);
+
+/**
+ * datapath_note_flow() - a frame that was held is going to be sent to the port of a lease
+ * @f: what it says; the container may answer, as if the frame had come by the uplink program
+ */
+void datapath_note_flow(const struct datapath *dp, const struct skep_addr *address,
+			const struct skep_lease *lease, const struct frame *f, const __u8 *frame,
+			size_t len);
+
+/** datapath_flow() - looks a flow up; 0, or -ENOENT when it is over, or its lease is */
+int datapath_flow(const struct datapath *dp, const struct skep_flow_key *key,
+		  struct skep_flow *ret);
+
+/**
+ * datapath_flows() - the flows of an address, or all
+ * @address: network byte order; 0 for all
+ * @ret:     array; the caller frees it
+ *
+ * Return: how many, or negative errno.
+ */
+int datapath_flows(const struct datapath *dp, __be32 address, struct skep_flow_key **ret);
+
+/** datapath_notices_fd() - the map `notices`, owned by @dp */
+int datapath_notices_fd(const struct datapath *dp);
+
+/** datapath_set_drain() - whether dark addresses stay dark */
+void datapath_set_drain(const struct datapath *dp, bool on);
 bool datapath_is_draining(const struct datapath *dp);
+
+/** datapath_set_panic() - whether nothing is answered and nothing gets out */
+void datapath_set_panic(const struct datapath *dp, bool on);
+bool datapath_is_panicked(const struct datapath *dp);
+
+/** datapath_set_dry_run() - whether what would be bound is only noted */
+void datapath_set_dry_run(const struct datapath *dp, bool on);
+bool datapath_is_dry_run(const struct datapath *dp);
 
 /** datapath_name_template() - writes an entry of `templates` */
 int datapath_name_template(struct datapath *dp, __u32 template, const char *name);
@@ -104,9 +160,58 @@ int datapath_name_template(struct datapath *dp, __u32 template, const char *name
  */
 int datapath_exclude(struct datapath *dp, const __be32 *addrs, size_t n);
 
-/** datapath_is_bindable() - whether an address is in a range and not excluded, as the programs see
- * it */
+/** datapath_is_bindable() - whether an address is in a range, not excluded, and one of those that
+ * live, as the programs see it */
 bool datapath_is_bindable(const struct datapath *dp, const struct skep_addr *address);
+
+/** datapath_is_hosts() - whether a machine that is not ours has the address */
+bool datapath_is_hosts(const struct datapath *dp, const struct skep_addr *address);
+
+/** datapath_host() - the entry of an address in `hosts`, which may be over; 0 or -ENOENT */
+int datapath_host(const struct datapath *dp, const struct skep_addr *address,
+		  struct skep_host *ret);
+
+/** datapath_hosts_fd(), datapath_would_claim_fd() - the maps themselves, for those who list them */
+int datapath_hosts_fd(const struct datapath *dp);
+int datapath_would_claim_fd(const struct datapath *dp);
+
+/**
+ * datapath_verify() - the map `verify`, as memory that the program works on, too
+ *
+ * Return: SKEP_VERIFY_MAX entries, owned by @dp.
+ */
+struct skep_verify *datapath_verify(const struct datapath *dp);
+
+/** datapath_range() - the entry of `ranges` that an address meets; 0 or -ENOENT */
+int datapath_range(const struct datapath *dp, const struct skep_addr *address,
+		   struct skep_range *ret);
+
+/** datapath_range_whole() - the entry of a range itself, or of an exclusion that covers it; 0 or
+ * -ENOENT */
+int datapath_range_whole(const struct datapath *dp, __u16 uplink, const struct range_config *range,
+			 struct skep_range *ret);
+
+/**
+ * datapath_hosts() - every entry of `hosts`, each once; some may be over
+ * @ret_addresses, @ret_hosts: arrays; the caller frees both
+ *
+ * Return: how many, or negative errno.
+ */
+int datapath_hosts(const struct datapath *dp, struct skep_addr **ret_addresses,
+		   struct skep_host **ret_hosts);
+
+/** datapath_would() - the same for `would_claim` */
+int datapath_would(const struct datapath *dp, struct skep_pair **ret_pairs,
+		   struct skep_would **ret_would);
+
+/** datapath_sweep() - how far the verification has come, and datapath_set_sweep() */
+int datapath_sweep(const struct datapath *dp, struct skep_sweep *ret);
+void datapath_set_sweep(const struct datapath *dp, const struct skep_sweep *sweep);
+
+#define DATAPATH_SWEEP_FDS 4
+
+/** datapath_sweep_fds() - the descriptors of @dp that the sweeper needs; it closes all others */
+void datapath_sweep_fds(const struct datapath *dp, int ret[DATAPATH_SWEEP_FDS]);
 
 /** datapath_lease() - looks an address up; 0 or -ENOENT */
 int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
@@ -121,10 +226,9 @@ int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
 int datapath_leases(const struct datapath *dp, struct skep_addr **ret_addresses,
 		    struct skep_lease **ret_leases);
 
-/** datapath_port_open() - lets the frames of a bound container out, to the uplink of its lease; 0,
- * -EEXIST, -E2BIG */
-int datapath_port_open(struct datapath *dp, const struct skep_addr *address,
-		       const struct skep_lease *lease);
+/** datapath_port_open() - lets the frames of a bound container out, as @port says; 0, -EEXIST,
+ * -E2BIG */
+int datapath_port_open(struct datapath *dp, __u32 ifindex, const struct skep_port *port);
 
 /** datapath_port_close() - nothing gets out any more; harmless when it is closed */
 void datapath_port_close(struct datapath *dp, __u32 port);

@@ -10,12 +10,41 @@
 #include "datapath_private.h"
 
 #define BATCH 4096U
+#define EGRESS_SEGMENTS 64 /* of the largest packet that a container's kernel cuts late */
+#define EGRESS_KIB 128	   /* two of them */
 #define DELETE_TRIES 8
 
 int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
 		   struct skep_lease *ret)
 {
 	return bpf_map_lookup_elem(dp->leases, address, ret);
+}
+
+int datapath_host(const struct datapath *dp, const struct skep_addr *address, struct skep_host *ret)
+{
+	return bpf_map_lookup_elem(dp->hosts, address, ret);
+}
+
+bool datapath_is_hosts(const struct datapath *dp, const struct skep_addr *address)
+{
+	struct skep_host host;
+
+	return !datapath_host(dp, address, &host) && host.until_ns > monotonic_ns();
+}
+
+int datapath_hosts_fd(const struct datapath *dp)
+{
+	return dp->hosts;
+}
+
+int datapath_would_claim_fd(const struct datapath *dp)
+{
+	return dp->would_claim;
+}
+
+struct skep_verify *datapath_verify(const struct datapath *dp)
+{
+	return dp->verify;
 }
 
 /* All of a hash, bucket by bucket: so each entry comes once, whatever changes meanwhile. */
@@ -67,16 +96,9 @@ static void delete_surely(int map, const void *key)
 			return;
 }
 
-int datapath_port_open(struct datapath *dp, const struct skep_addr *address,
-		       const struct skep_lease *lease)
+int datapath_port_open(struct datapath *dp, __u32 ifindex, const struct skep_port *port)
 {
-	const struct skep_port port = {
-		.container = lease->container,
-		.uplink = address->uplink,
-		.vlan = address->vlan,
-	};
-
-	return bpf_map_update_elem(dp->ports, &lease->port, &port, BPF_NOEXIST);
+	return bpf_map_update_elem(dp->ports, &ifindex, port, BPF_NOEXIST);
 }
 
 void datapath_port_close(struct datapath *dp, __u32 port)
@@ -159,11 +181,27 @@ int datapath_containers(const struct datapath *dp, struct skep_container **ret)
 	return (int)end;
 }
 
-static int store_settings(struct datapath *dp)
+/* All but the flags. */
+static void store_settings(struct datapath *dp)
 {
-	const __u32 only = 0;
+	const size_t at = offsetof(struct skep_settings, bind_interval_ns);
 
-	return bpf_map_update_elem(dp->settings, &only, &dp->set, BPF_ANY);
+	dp->settings->version = dp->set.version;
+	memcpy((char *)dp->settings + at, (char *)&dp->set + at, sizeof(dp->set) - at);
+}
+
+/* Each by itself: another process may be setting another one. */
+static void set_flag(const struct datapath *dp, __u32 flag, bool on)
+{
+	if (on)
+		__atomic_or_fetch(&dp->settings->flags, flag, __ATOMIC_SEQ_CST);
+	else
+		__atomic_and_fetch(&dp->settings->flags, ~flag, __ATOMIC_SEQ_CST);
+}
+
+static bool has_flag(const struct datapath *dp, __u32 flag)
+{
+	return __atomic_load_n(&dp->settings->flags, __ATOMIC_ACQUIRE) & flag;
 }
 
 /* A bucket of @per_second holds one second's worth. */
@@ -173,25 +211,75 @@ static void set_budget(unsigned int per_second, __u64 *interval_ns, __u64 *burst
 	*burst_ns = per_second ? NS_PER_SEC : 0;
 }
 
-int datapath_set_budgets(struct datapath *dp)
+static void set_keys(struct datapath *dp)
+{
+	const struct config *config = dp->config;
+
+	memcpy(dp->set.key, dp->secret, sizeof(dp->set.key));
+	memset(dp->set.ouis, 0, sizeof(dp->set.ouis));
+	memcpy(dp->set.ouis, config->ouis, config->n_ouis * sizeof(config->ouis[0]));
+	dp->set.n_ouis = (__u32)config->n_ouis;
+}
+
+/* What may come at once: a tenth of a second's worth, but at least a few of the largest packets
+ * that containers hand over. */
+static void set_egress(struct datapath *dp)
+{
+	const unsigned int packets = dp->config->egress_max_packets;
+	const __u64 bits = dp->config->egress_max_bits;
+	struct skep_settings *set = &dp->set;
+
+	set->egress_packet_interval_ns = packets ? NS_PER_SEC / packets : 0;
+	set->egress_packet_burst_ns =
+		later(NS_PER_SEC / 10, EGRESS_SEGMENTS * set->egress_packet_interval_ns);
+	set->egress_kib_interval_ns = bits ? 8 * 1024 * NS_PER_SEC / bits : 0;
+	set->egress_kib_burst_ns = later(NS_PER_SEC / 10, EGRESS_KIB * set->egress_kib_interval_ns);
+}
+
+void datapath_set_budgets(struct datapath *dp)
 {
 	dp->set.version = SKEP_MAPS_VERSION;
+	dp->set.host_memory_ns = dp->config->host_memory * NS_PER_SEC;
+	set_keys(dp);
 	set_budget(dp->config->binds_per_second, &dp->set.bind_interval_ns, &dp->set.bind_burst_ns);
 	set_budget(dp->config->binds_per_requester, &dp->set.requester_interval_ns,
 		   &dp->set.requester_burst_ns);
-	return store_settings(dp);
+	set_budget(dp->config->reflections_per_second, &dp->set.reflect_interval_ns,
+		   &dp->set.reflect_burst_ns);
+	set_budget(dp->config->reflections_per_container + 1, &dp->set.world_interval_ns,
+		   &dp->set.world_burst_ns);
+	set_egress(dp);
+	store_settings(dp);
 }
 
-int datapath_set_drain(struct datapath *dp, bool on)
+void datapath_set_drain(const struct datapath *dp, bool on)
 {
-	dp->set.flags &= ~SKEP_SETTING_DRAIN;
-	dp->set.flags |= on ? SKEP_SETTING_DRAIN : 0;
-	return store_settings(dp);
+	set_flag(dp, SKEP_SETTING_DRAIN, on);
 }
 
 bool datapath_is_draining(const struct datapath *dp)
 {
-	return dp->set.flags & SKEP_SETTING_DRAIN;
+	return has_flag(dp, SKEP_SETTING_DRAIN);
+}
+
+void datapath_set_panic(const struct datapath *dp, bool on)
+{
+	set_flag(dp, SKEP_SETTING_PANIC, on);
+}
+
+bool datapath_is_panicked(const struct datapath *dp)
+{
+	return has_flag(dp, SKEP_SETTING_PANIC);
+}
+
+void datapath_set_dry_run(const struct datapath *dp, bool on)
+{
+	set_flag(dp, SKEP_SETTING_DRY_RUN, on);
+}
+
+bool datapath_is_dry_run(const struct datapath *dp)
+{
+	return has_flag(dp, SKEP_SETTING_DRY_RUN);
 }
 
 int datapath_name_template(struct datapath *dp, __u32 template, const char *name)
@@ -252,9 +340,7 @@ void datapath_counters(const struct datapath *dp, __u64 ret[SKEP_VERDICT_MAX])
 
 void datapath_resume(struct datapath *dp)
 {
-	const __u32 only = 0;
-
-	bpf_map_lookup_elem(dp->settings, &only, &dp->set);
+	dp->set = *dp->settings;
 	datapath_counters(dp, dp->counted);
 	datapath_latency(dp, dp->latency);
 }

@@ -17,6 +17,10 @@
  * @latency: copy of the map of this name
  * @per_cpu: one counter, as it is passed to and from the kernel
  * @own:     addresses of this machine, never bound
+ * @policy_slot: of each policy of the configuration, in the map `policies`
+ * @verify:  the map of this name, as memory
+ * @settings: likewise; of its flags each is written by itself, see set_flag()
+ * @set:     the rest of it, as it is to be
  */
 struct datapath {
 	const struct config *config;
@@ -28,8 +32,14 @@ struct datapath {
 	void *ask_data;
 	unsigned int budget;
 	int n_cpus;
-	int leases, ports, ranges, uplinks_map, settings, counters;
+	int leases, ports, ranges, uplinks_map, counters;
 	int containers, templates, latency_map;
+	int hosts, would_claim, sweep;
+	int policies, policy_hits, farm, flows, peers, notices;
+	__u32 policy_slot[SKEP_POLICIES_MAX];
+	const __u8 *secret;
+	struct skep_verify *verify;
+	struct skep_settings *settings;
 	struct skep_settings set;
 	__u64 counted[SKEP_VERDICT_MAX];
 	__u64 latency[SKEP_LATENCY_BUCKETS];
@@ -37,6 +47,17 @@ struct datapath {
 	__be32 *own;
 	size_t n_own;
 };
+
+/** datapath_store_uplink() - writes an entry of `uplinks` from the copy; 0 or negative errno */
+int datapath_store_uplink(struct datapath *dp, __u16 uplink);
+
+/** datapath_size_flows() - before a program is loaded: makes its maps as large as they are to be */
+int datapath_size_flows(const struct config *config, struct bpf_map *flows,
+			struct bpf_map *redirects);
+
+/** datapath_set_farm() - makes `farm` what the configuration and this machine's addresses say; logs
+ * what is wrong */
+int datapath_set_farm(struct datapath *dp);
 
 /** datapath_resume() - goes on with settings and counts where the maps stand */
 void datapath_resume(struct datapath *dp);

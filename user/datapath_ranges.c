@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Which addresses may be bound: the map `ranges` follows the configuration and this machine's own
- * addresses. While it changes, no excluded address is bindable for a moment.
+ * addresses. While it changes, no excluded address is bindable for a moment. Owns the layout of
+ * `verify`: a range that stays keeps its slots, and what is known of its addresses.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +10,9 @@
 
 #include "cleanup.h"
 #include "datapath_private.h"
+#include "keyed.h"
 #include "log.h"
+#include "places.h"
 
 struct entry {
 	struct skep_range_key key;
@@ -23,8 +26,24 @@ struct wanted {
 	size_t n, room;
 };
 
+static bool is_excluded(const struct skep_range *range)
+{
+	return range->flags & SKEP_RANGE_EXCLUDED;
+}
+
+static bool is_verified(const struct skep_range *range)
+{
+	return (range->flags & (SKEP_RANGE_EXCLUDED | SKEP_RANGE_VERIFY)) == SKEP_RANGE_VERIFY;
+}
+
+/* The share of all 32-bit hashes that live; see keyed_lives(). */
+static __u32 density_of(unsigned int percent)
+{
+	return percent < 100 ? (__u32)(percent * (1ULL << 32) / 100) : ~0U;
+}
+
 static void want(struct wanted *w, size_t uplink, const struct range_config *range,
-		 const struct prefix *prefix, bool excluded)
+		 const struct prefix *prefix, unsigned int flags)
 {
 	const struct entry entry = {
 		.key = {.prefixlen = SKEP_RANGE_KEY_BITS + prefix->len,
@@ -32,7 +51,11 @@ static void want(struct wanted *w, size_t uplink, const struct range_config *ran
 			.vlan = range->vlan,
 			.ip.addr = prefix->addr},
 		.value = {.range = (__u16)(range - w->config->uplinks[uplink].ranges),
-			  .excluded = excluded},
+			  .flags = (__u8)flags,
+			  .quiet = (__u8)range->verify_quiet,
+			  .density = density_of(range->density),
+			  .patience_ms = range->answer_after * 1000,
+			  .first.addr = range->prefix.addr},
 	};
 
 	if (w->n < w->room)
@@ -41,28 +64,40 @@ static void want(struct wanted *w, size_t uplink, const struct range_config *ran
 }
 
 static void want_excluded(struct wanted *w, size_t uplink, const struct range_config *range,
-			  __be32 addr)
+			  __be32 addr, unsigned int flags)
 {
 	const struct prefix host = {addr, 32};
 
 	if (addr && prefix_contains(&range->prefix, addr))
-		want(w, uplink, range, &host, true);
+		want(w, uplink, range, &host, SKEP_RANGE_EXCLUDED | flags);
+}
+
+/* RFC 3021: a /31 and longer has no network or broadcast address. */
+static void want_no_ends(struct wanted *w, size_t uplink, const struct range_config *range,
+			 const struct prefix *of, unsigned int flags)
+{
+	if (of->len >= 31)
+		return;
+	want_excluded(w, uplink, range, of->addr, flags);
+	want_excluded(w, uplink, range, prefix_broadcast(of), flags);
 }
 
 /* The range, what is excluded from it, and what can be no machine's address. */
 static void want_range(struct wanted *w, const struct datapath *dp, size_t uplink,
 		       const struct range_config *range)
 {
-	want(w, uplink, range, &range->prefix, false);
+	const struct uplink_config *u = &w->config->uplinks[uplink];
+
+	want(w, uplink, range, &range->prefix, range->verify ? SKEP_RANGE_VERIFY : 0);
 	for (size_t i = 0; i < range->n_excludes; i++)
-		want(w, uplink, range, &range->excludes[i], true);
-	want_excluded(w, uplink, range, w->config->uplinks[uplink].gateway);
+		want(w, uplink, range, &range->excludes[i], SKEP_RANGE_EXCLUDED);
+	want_excluded(w, uplink, range, u->gateway, 0);
 	for (size_t i = 0; i < dp->n_own; i++)
-		want_excluded(w, uplink, range, dp->own[i]);
-	if (range->prefix.len >= 31) /* RFC 3021: no network or broadcast address */
-		return;
-	want_excluded(w, uplink, range, range->prefix.addr);
-	want_excluded(w, uplink, range, prefix_broadcast(&range->prefix));
+		want_excluded(w, uplink, range, dp->own[i], 0);
+	/* The range's ends may be machines of a network that is larger, if it is known. */
+	want_no_ends(w, uplink, range, &range->prefix, u->network.len ? 0 : SKEP_RANGE_NOBODY);
+	if (u->network.len)
+		want_no_ends(w, uplink, range, &u->network, SKEP_RANGE_NOBODY);
 }
 
 static int compare(const void *a, const void *b)
@@ -80,7 +115,7 @@ static void make_unique(struct wanted *w)
 	qsort(w->entries, w->n, sizeof(*w->entries), compare);
 	for (size_t i = 0; i < w->n; i++) {
 		if (n && !compare(&w->entries[n - 1], &w->entries[i]))
-			w->entries[n - 1].value.excluded |= w->entries[i].value.excluded;
+			w->entries[n - 1].value.flags |= w->entries[i].value.flags;
 		else
 			w->entries[n++] = w->entries[i];
 	}
@@ -116,8 +151,9 @@ static void remove_others(const struct datapath *dp, const struct wanted *w, boo
 
 		key = next;
 		more = !bpf_map_get_next_key(dp->ranges, &key, &next);
-		if (!bpf_map_lookup_elem(dp->ranges, &key, &value) && value.excluded == excluded &&
-		    (!found || found->value.excluded != excluded))
+		if (!bpf_map_lookup_elem(dp->ranges, &key, &value) &&
+		    is_excluded(&value) == excluded &&
+		    (!found || is_excluded(&found->value) != excluded))
 			bpf_map_delete_elem(dp->ranges, &key);
 	}
 }
@@ -127,10 +163,87 @@ static int insert(const struct datapath *dp, const struct wanted *w, bool exclud
 	int err = 0;
 
 	for (size_t i = 0; !err && i < w->n; i++)
-		if (w->entries[i].value.excluded == excluded)
+		if (is_excluded(&w->entries[i].value) == excluded)
 			err = bpf_map_update_elem(dp->ranges, &w->entries[i].key,
 						  &w->entries[i].value, BPF_ANY);
 	return err;
+}
+
+static __u32 slots_of(const struct entry *entry)
+{
+	return 1U << (SKEP_RANGE_KEY_BITS + 32 - entry->key.prefixlen);
+}
+
+/* Those that the map has already. Others are left with SKEP_VERIFY_MAX, which is no slot. */
+static void keep_places(const struct datapath *dp, struct wanted *w, struct place *places,
+			size_t *n_places)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		struct entry *entry = &w->entries[i];
+		struct skep_range old;
+
+		entry->value.verify = SKEP_VERIFY_MAX;
+		if (is_verified(&entry->value) &&
+		    !bpf_map_lookup_elem(dp->ranges, &entry->key, &old) && is_verified(&old) &&
+		    places_take(places, n_places, SKEP_VERIFY_MAX, old.verify, slots_of(entry)))
+			entry->value.verify = old.verify;
+	}
+}
+
+/* New ones begin with nothing known. Return: false when the gaps are too small. */
+static bool find_places(const struct datapath *dp, struct wanted *w, struct place *places,
+			size_t *n_places)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		struct entry *entry = &w->entries[i];
+		const __u32 n = slots_of(entry);
+
+		if (!is_verified(&entry->value) || entry->value.verify < SKEP_VERIFY_MAX)
+			continue;
+		if (!places_find(places, n_places, SKEP_VERIFY_MAX, n, &entry->value.verify))
+			return false;
+		memset(&dp->verify[entry->value.verify], 0, n * sizeof(dp->verify[0]));
+	}
+	return true;
+}
+
+static int lay_out(const struct datapath *dp, struct wanted *w)
+{
+	struct place *places = calloc(w->n + 1, sizeof(*places));
+	size_t n = 0;
+
+	if (!places)
+		return -ENOMEM;
+	keep_places(dp, w, places, &n);
+	if (!find_places(dp, w, places, &n)) { /* the configuration's sum fits: begin anew */
+		for (size_t i = 0; i < w->n; i++)
+			w->entries[i].value.verify = SKEP_VERIFY_MAX;
+		n = 0;
+		find_places(dp, w, places, &n);
+	}
+	free(places);
+	return 0;
+}
+
+/* What the uplink program compares addresses with before it looks into any map. */
+static int set_bounds(struct datapath *dp, __u16 uplink)
+{
+	const struct uplink_config *config = &dp->config->uplinks[uplink];
+	struct skep_uplink *entry = &dp->table[uplink];
+
+	entry->first = ~0U;
+	entry->last = 0;
+	for (size_t r = 0; r < config->n_ranges; r++) {
+		const struct prefix *prefix = &config->ranges[r].prefix;
+		const __u32 first = ntohl(prefix->addr), last = ntohl(prefix_broadcast(prefix));
+
+		entry->first = first < entry->first ? first : entry->first;
+		entry->last = last > entry->last ? last : entry->last;
+	}
+	entry->network = ntohl(config->network.addr);
+	entry->network_last = config->network.len ? ntohl(prefix_broadcast(&config->network)) : 0;
+	entry->gateway.addr = config->gateway;
+	return datapath_store_uplink(dp, uplink);
 }
 
 int datapath_set_ranges(struct datapath *dp)
@@ -142,6 +255,12 @@ int datapath_set_ranges(struct datapath *dp)
 		log_error("%s: %zu ranges and exclusions are more than the %d there is room for; "
 			  "join some",
 			  dp->config->file, wanted.n, SKEP_RANGES_MAX);
+	if (!err)
+		err = lay_out(dp, &wanted);
+	for (size_t u = 0; !err && u < dp->config->n_uplinks; u++)
+		err = set_bounds(dp, (__u16)u);
+	if (!err)
+		err = datapath_set_farm(dp);
 	if (!err) {
 		remove_others(dp, &wanted, false);
 		err = insert(dp, &wanted, true);
@@ -190,7 +309,8 @@ int datapath_exclude(struct datapath *dp, const __be32 *addrs, size_t n)
 	return err || dp->n_own == before ? err : datapath_set_ranges(dp);
 }
 
-bool datapath_is_bindable(const struct datapath *dp, const struct skep_addr *address)
+int datapath_range(const struct datapath *dp, const struct skep_addr *address,
+		   struct skep_range *ret)
 {
 	struct skep_range_key key = {
 		.prefixlen = SKEP_RANGE_KEY_BITS + 32,
@@ -198,7 +318,14 @@ bool datapath_is_bindable(const struct datapath *dp, const struct skep_addr *add
 		.vlan = address->vlan,
 		.ip = address->ip,
 	};
+
+	return bpf_map_lookup_elem(dp->ranges, &key, ret);
+}
+
+bool datapath_is_bindable(const struct datapath *dp, const struct skep_addr *address)
+{
 	struct skep_range range;
 
-	return !bpf_map_lookup_elem(dp->ranges, &key, &range) && !range.excluded;
+	return !datapath_range(dp, address, &range) && !is_excluded(&range) &&
+	       keyed_lives(dp->set.key, address->ip, address->vlan, range.density);
 }

@@ -10,11 +10,6 @@
 
 #define LOOKS_AT_ONCE 512 /* leases in one tick */
 
-static const struct range_config *range_of(const struct farm *farm, const struct skep_addr *a)
-{
-	return config_range_of(farm->config, a->uplink, a->vlan, a->ip.addr);
-}
-
 static bool is_over(__u64 since_ns, __u64 now_ns, unsigned int seconds)
 {
 	return seconds && now_ns > since_ns && now_ns - since_ns >= seconds * NS_PER_SEC;
@@ -34,13 +29,18 @@ static void have_looked_at(struct farm *farm, __u32 slot, enum skep_verdict why)
 /* Return: the last sign of life of a lease, or 0 when it was released. */
 static __u64 visit_lease(struct farm *farm, __u32 slot, struct skep_addr address, __u64 now_ns)
 {
-	const struct range_config *range = range_of(farm, &address);
+	const struct range_config *range = bind_range_of(farm, &address);
 	const struct warm *warm = &farm->warm[slot];
 	struct skep_lease lease;
 	__u64 seen_ns;
 
-	if (!range || datapath_lease(farm->dp, &address, &lease))
+	if (!range)
 		return now_ns;
+	if (datapath_lease(farm->dp, &address, &lease)) {
+		/* It gave way to a host, and the ring had no room to tell. */
+		bind_release(farm, slot, address, SKEP_RELEASED_CONFLICT);
+		return 0;
+	}
 	if (is_over(lease.bound_ns, now_ns, range->max_lifetime)) {
 		bind_release(farm, slot, address, SKEP_RELEASED_LIFETIME);
 		return 0;
@@ -175,7 +175,7 @@ static void release_idle(struct farm *farm, __u32 slot)
 
 	for (unsigned int i = warm->n_addresses; i--;) {
 		const struct skep_addr address = warm->addresses[i];
-		const struct range_config *range = range_of(farm, &address);
+		const struct range_config *range = bind_range_of(farm, &address);
 		struct skep_lease lease;
 
 		if (range && !datapath_lease(farm->dp, &address, &lease) &&
@@ -192,7 +192,8 @@ void expire_looked(struct farm *farm, __u32 slot, bool busy)
 	warm->look = 0;
 	if (why == SKEP_RELEASED_EVICTED)
 		farm->expiry.evicting--;
-	if (!why || pool_state(farm->pool, slot) != SKEP_STATE_BOUND)
+	if (!why || pool_state(farm->pool, slot) != SKEP_STATE_BOUND ||
+	    datapath_is_panicked(farm->dp))
 		return;
 	if (busy) {
 		warm->looked_ns = monotonic_ns();

@@ -19,6 +19,7 @@
 #include "log.h"
 #include "mac.h"
 #include "message.h"
+#include "parse.h"
 #include "pool.h"
 #include "waiting.h"
 
@@ -32,6 +33,10 @@
  * @addresses: of its leases, oldest first; @n_addresses of them, room for @room
  * @looked_ns: when a look last found a live connection; counts as a sign of life
  * @look:      verdict that its leases get if the look under way finds it idle; 0 when there is none
+ * @root:      inside a world, slot of the container whose world it is, plus one; else 0
+ * @first_reflection: of the reflections of this one, the slot of the youngest, plus one; 0 for none
+ * @next_reflection: likewise the next one of the same root
+ * @n_reflections: how many it has
  * @reason:    why it failed
  */
 struct warm {
@@ -50,6 +55,9 @@ struct warm {
 	unsigned int n_addresses, room;
 	__u64 looked_ns;
 	enum skep_verdict look;
+	__u32 root;
+	__u32 first_reflection, next_reflection;
+	unsigned int n_reflections;
 	char reason[sizeof(((struct skep_container *)0)->reason)];
 };
 
@@ -97,6 +105,7 @@ struct farm {
 	struct datapath *dp;
 	struct pool *pool;
 	struct keepers *keepers;
+	struct sweeper *sweeper;
 	struct warm *warm;
 	struct waiting *waiting;
 	const __u8 *secret;
@@ -108,6 +117,7 @@ struct farm {
 	enum daemon_state state;
 	bool adopted;		       /* it serves already, and need not get warm first */
 	bool handover;		       /* stopping, but everything stays as it is */
+	bool panicked;		       /* as far as it was noticed; the flag itself is in the map */
 	unsigned int warm_target, max; /* the configuration's, or what `resize` said since */
 	__u32 slots_end;	       /* no slot from here on has ever been used */
 	__u64 last_serial;
@@ -118,6 +128,7 @@ struct farm {
 	unsigned int n_results;
 	struct result_message results[RESULTS_MAX]; /* that the control process has not got yet */
 	__u64 ring_full; /* first contacts dropped so far, as far as logged */
+	unsigned int n_reflections;
 	struct expiry expiry;
 	struct looks looks;
 	struct log_limit limits[SKEP_VERDICT_MAX];
@@ -160,6 +171,45 @@ void farm_forget_keeper(struct farm *farm, unsigned int number);
 
 /* bind.c */
 
+/**
+ * struct contact - an ask, understood
+ * @frame:       the held frame's bytes, @len of them
+ * @f:           what it says
+ * @mac:         link address of the asked address
+ * @prefixlen:   of the segment it is on
+ * @gateway:     of that segment, network byte order; 0 for none
+ * @gateway_mac: the gateway's link address, as far as skepd can say
+ * @group:       of the pool, that the address belongs to
+ */
+struct contact {
+	const struct skep_ask *ask;
+	const __u8 *frame;
+	size_t len;
+	struct frame f;
+	__u8 mac[6];
+	unsigned int prefixlen;
+	__be32 gateway;
+	__u8 gateway_mac[6];
+	__u32 group;
+};
+
+/** bind_is_late() - nobody waits for an answer to this frame any more */
+bool bind_is_late(const struct contact *contact);
+
+/** bind_mac() - the link address that an address has on a segment */
+void bind_mac(const struct farm *farm, __be32 addr, __u16 vlan, __u8 ret[6]);
+
+/** bind_idle() - gives the asked address to a container that was just taken from the pool, or puts
+ * that into quarantine. Return: whether it is bound. */
+bool bind_idle(struct farm *farm, const struct contact *contact, __u32 slot);
+
+/** bind_deliver() - sends the held frame to the port of a lease */
+void bind_deliver(struct farm *farm, const struct contact *contact, const struct skep_lease *lease);
+
+/** bind_range_of() - the range whose rules an address goes by, in a world that of the root; or NULL
+ */
+const struct range_config *bind_range_of(const struct farm *farm, const struct skep_addr *address);
+
 /** bind_ask() - answers a ring record: binds the address, or sends the frame again when that is
  * done already */
 void bind_ask(struct farm *farm, const struct skep_ask *ask, size_t size);
@@ -169,7 +219,6 @@ void bind_waiting(struct farm *farm, __u32 template);
 
 /** bind_group() - the pool's group for an address, or of none: POOL_NO_GROUP */
 __u32 bind_group(const struct config *config, const struct skep_addr *address);
-#define POOL_NO_GROUP (~0U)
 
 /** bind_is_covered() - whether an address may be bound: in a range and not excluded */
 bool bind_is_covered(const struct farm *farm, const struct skep_addr *address);
@@ -197,6 +246,22 @@ void bind_release_all(struct farm *farm, __be32 addr, enum skep_verdict why);
 
 /** bind_release_uncovered() - releases leases of addresses that may not be bound any more */
 void bind_release_uncovered(struct farm *farm);
+
+/* reflect.c */
+
+/** reflect_ask() - the same as bind_ask() for an address inside a world */
+void reflect_ask(struct farm *farm, struct contact *contact);
+
+/** reflect_root() - the first address of the container whose world an address is in; NULL when that
+ * has none on the wire (any more) */
+const struct skep_addr *reflect_root(const struct farm *farm, const struct skep_addr *address);
+
+/** reflect_join() - a bound container is one of a root's world from now on */
+void reflect_join(struct farm *farm, __u32 slot, __u32 root);
+
+/** reflect_released() - a container has lost its last address: its world goes with it, and it
+ * leaves the one it was in */
+void reflect_released(struct farm *farm, __u32 slot);
 
 /* expire.c */
 
@@ -243,7 +308,8 @@ void refill_trim(struct farm *farm);
 
 /* change.c */
 
-/** change_targets() - gives the pool its targets: @warm idle containers a template, @max in all */
+/** change_targets() - gives the pool its targets: @warm idle containers a template, @max in all; in
+ * a dry run there are none */
 void change_targets(struct farm *farm, unsigned int warm, unsigned int max);
 
 /**
@@ -265,6 +331,11 @@ int change_groups(struct farm *farm);
 
 /** commands_read() - carries out a command; 0, or -EPIPE when the control process is gone */
 int commands_read(struct farm *farm);
+
+#define COMMANDS_IN_PANIC "the farm is in panic and stays as it is; 'skepctl resume' ends that"
+
+/** commands_notice_panic() - says so when panic has begun, and goes on when it has ended */
+void commands_notice_panic(struct farm *farm);
 
 /* links.c */
 

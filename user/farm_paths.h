@@ -6,6 +6,7 @@
 #include "config.h"
 
 #define FARM_PATH_LEN 512
+#define LXC_LOCKS "/run/lxc/lock" /* where liblxc has its own */
 
 /** farm_path() - snprintf() to @buf of FARM_PATH_LEN bytes; returns @buf */
 const char *farm_path(char *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The tc filter of a port; see filter.h. Keeps nothing. tcx would cost less with thousands of ports
- * (each clsact qdisc makes the kernel walk a list of all of them: net/core/flow_offload.c,
- * indir_dev_add), but it waits for an RCU grace period with the rtnl lock held
- * (kernel/bpf/tcx.c, tcx_entry_sync), and binds would wait with it: 15 ms one time in ten.
+ * The tc filter of a port; see filter.h. Keeps nothing. Its qdisc is ingress and not clsact: for
+ * each block of filters that is made, the kernel walks a list of all (net/core/flow_offload.c,
+ * indir_dev_add), and clsact makes two. tcx would make none, but it waits for an RCU grace period
+ * with the rtnl lock held (kernel/bpf/tcx.c, tcx_entry_sync), and binds would wait with it: 15 ms
+ * one time in ten.
  */
 #include "filter.h"
 
@@ -11,6 +12,8 @@
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "link.h"
 
 /* Said, so that the next skepd finds the filter again. */
 #define HANDLE 1
@@ -27,8 +30,7 @@ static int put(unsigned int ifindex, int program, __u32 flags)
 
 int filter_attach(unsigned int ifindex, int program)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
-	int err = bpf_tc_hook_create(&hook);
+	int err = link_add_ingress(ifindex);
 
 	if (err)
 		return err;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Idmapped mounts; see idmap.h. The user namespace that carries the mapping lives only during the
- * call. */
+/* Idmapped mounts; see idmap.h. Holds nothing: what it makes is the caller's. */
 #include "idmap.h"
 
 #include <errno.h>
@@ -10,12 +9,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "config.h"
+
+#define STACK_LEN 4096
+#define ANY_ID 1000000U
 
 /* glibc's <sys/mount.h> and <linux/mount.h> do not go together before 2.37, so: the system calls.
  */
@@ -34,25 +36,25 @@ static int sys_move_mount(int fd, const char *target)
 	return (int)syscall(SYS_move_mount, fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
 }
 
-static int write_map(pid_t pid, const char *file, __u32 id_base)
+static int write_map(pid_t pid, const char *file, __u32 first)
 {
 	char path[64], map[64];
 	cleanup_close int fd = -EBADF;
-	int n = snprintf(map, sizeof(map), "0 %u %u", id_base, IDMAP_SIZE);
+	int n = snprintf(map, sizeof(map), "0 %u %u", first, CONFIG_IDS);
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	return fd < 0 || write(fd, map, (size_t)n) != n ? -errno : 0;
 }
 
-static int open_userns(pid_t pid, __u32 id_base)
+static int open_userns(pid_t pid, __u32 first)
 {
 	char path[64];
-	int err = write_map(pid, "uid_map", id_base);
+	int err = write_map(pid, "uid_map", first);
 	int fd;
 
 	if (!err)
-		err = write_map(pid, "gid_map", id_base);
+		err = write_map(pid, "gid_map", first);
 	if (err)
 		return err;
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
@@ -60,39 +62,58 @@ static int open_userns(pid_t pid, __u32 id_base)
 	return fd < 0 ? -errno : fd;
 }
 
-/* A child makes the namespace, says so, and stays until its maps are written. */
-static int make_userns(__u32 id_base)
+static int hold(void *nothing)
 {
-	cleanup_close int ready = eventfd(0, EFD_CLOEXEC);
-	eventfd_t value;
-	pid_t pid = ready < 0 ? -1 : fork();
-	int fd = -ECHILD;
+	(void)nothing;
+	while (pause()) /* it has no other end than SIGKILL */
+		;
+	return 0;
+}
+
+/*
+ * A namespace needs a process while its maps are written. This one shares our memory, for a copy of
+ * the page tables would be most of what a mount costs.
+ */
+int idmap_userns(__u32 first)
+{
+	_Alignas(16) char stack[STACK_LEN];
+	pid_t pid = clone(hold, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM | SIGCHLD, NULL);
+	int fd;
 
 	if (pid < 0)
 		return -errno;
-	if (!pid) {
-		eventfd_write(ready, unshare(CLONE_NEWUSER) ? 2 : 1);
-		for (;;)
-			pause();
-	}
-	if (!eventfd_read(ready, &value) && value == 1)
-		fd = open_userns(pid, id_base);
+	fd = open_userns(pid, first);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	return fd;
 }
 
-int idmap_mount(const char *source, const char *target, __u32 id_base)
+/* A copy of a mount that is nowhere yet. */
+static int clone_tree(const char *source, int userns)
 {
-	cleanup_close int userns = make_userns(id_base);
-	cleanup_close int tree = -EBADF;
-	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY};
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+	cleanup_close int tree = sys_open_tree(source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
-	if (userns < 0)
-		return userns;
-	tree = sys_open_tree(source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	attr.userns_fd = (__u64)userns;
-	if (tree < 0 || sys_mount_setattr(tree, &attr) || sys_move_mount(tree, target))
-		return -errno;
-	return 0;
+	if (userns >= 0) {
+		attr.attr_set |= MOUNT_ATTR_IDMAP;
+		attr.userns_fd = (__u64)userns;
+	}
+	return tree < 0 || sys_mount_setattr(tree, &attr) ? -errno : move_fd(&tree);
+}
+
+int idmap_mount(const char *source, const char *target, int userns)
+{
+	cleanup_close int tree = clone_tree(source, userns);
+
+	if (tree < 0)
+		return tree;
+	return sys_move_mount(tree, target) ? -errno : 0;
+}
+
+int idmap_try(const char *source)
+{
+	cleanup_close int userns = idmap_userns(ANY_ID);
+	cleanup_close int tree = userns < 0 ? userns : clone_tree(source, userns);
+
+	return tree < 0 ? tree : 0;
 }

@@ -21,11 +21,13 @@
 
 #include "cleanup.h"
 #include "clock.h"
+#include "confine.h"
 #include "filter.h"
 #include "link.h"
 #include "mac.h"
 #include "netns.h"
 #include "nursery.h"
+#include "privileges.h"
 #include "reload.h"
 #include "sockets.h"
 
@@ -302,6 +304,14 @@ static void be_silent(void)
 		dup2(null, STDERR_FILENO);
 }
 
+/* What comes in from containers comes in here: it must not get far. */
+static int give_up_privileges(void)
+{
+	int err = privileges_drop(PRIVILEGES_KEEPER);
+
+	return err ? err : confine();
+}
+
 _Noreturn void keeper_run(const struct keeper_context *context, unsigned int number, int channel)
 {
 	struct keeper keeper = {.context = context, .config = context->config, .channel = channel};
@@ -313,7 +323,8 @@ _Noreturn void keeper_run(const struct keeper_context *context, unsigned int num
 		 context->config->run_dir, number);
 	keeper.home = netns_home();
 	keeper.nursery = nursery_new();
-	go_on = keeper.home >= 0 && keeper.nursery && !container_stage(keeper.config);
+	go_on = keeper.home >= 0 && keeper.nursery && !container_stage(keeper.config) &&
+		!give_up_privileges();
 	while (go_on) {
 		look_after_nursery(&keeper);
 		if (wait_for_message(&keeper))

@@ -9,6 +9,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <linux/veth.h>
@@ -174,6 +175,21 @@ int link_make_pair(const char *name, int netns, __u32 mtu)
 		return -errno;
 	disable_ipv6(name);
 	return (int)ifindex;
+}
+
+int link_add_ingress(unsigned int ifindex)
+{
+	char buf[BUFFER_SIZE];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct tcmsg *tcm = mnl_nlmsg_put_extra_header(nlh, sizeof(*tcm));
+
+	nlh->nlmsg_type = RTM_NEWQDISC;
+	nlh->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
+	tcm->tcm_ifindex = (int)ifindex;
+	tcm->tcm_parent = TC_H_INGRESS;
+	tcm->tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0);
+	mnl_attr_put_strz(nlh, TCA_KIND, "ingress");
+	return request(nlh);
 }
 
 int link_delete(const char *name)

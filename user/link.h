@@ -34,6 +34,9 @@ __u32 link_mtu(const char *name);
 /** link_set_up() - 0 or negative errno */
 int link_set_up(unsigned int ifindex);
 
+/** link_add_ingress() - a qdisc for filters of what the interface receives; 0 or negative errno */
+int link_add_ingress(unsigned int ifindex);
+
 /** link_delete() - removes an interface by name, its peer with it; 0 also when there is none */
 int link_delete(const char *name);
 

@@ -43,7 +43,8 @@ static void on_own_address(void *data, __be32 addr)
 	struct farm *farm = data;
 
 	datapath_exclude(farm->dp, &addr, 1);
-	if (farm->state != DAEMON_STOPPING)
+	/* In panic nothing is released; what is not covered any more goes when that ends. */
+	if (farm->state != DAEMON_STOPPING && !datapath_is_panicked(farm->dp))
 		bind_release_all(farm, addr, SKEP_RELEASED_EXCLUDED);
 }
 

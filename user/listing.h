@@ -18,6 +18,11 @@ struct listing;
 /** Each begins a list, to be freed with listing_free(); NULL when there is no memory. */
 struct listing *listing_leases(const struct datapath *dp);
 struct listing *listing_containers(const struct datapath *dp);
+struct listing *listing_hosts(const struct datapath *dp);
+struct listing *listing_would(const struct datapath *dp);
+
+/** listing_flows() - @address: of the container, network byte order; 0 for all */
+struct listing *listing_flows(const struct datapath *dp, __be32 address);
 
 /** listing_free() - accepts NULL, returns NULL */
 struct listing *listing_free(struct listing *listing);

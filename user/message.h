@@ -99,6 +99,7 @@ struct reload_message {
  * @requester: who asked; zero for releases
  * @seen_ns:   when the who-has was seen in XDP, CLOCK_MONOTONIC; zero for releases
  * @at_ns:     when it happened, CLOCK_MONOTONIC
+ * @host:      link address of the host that a lease gave way to; else zero
  */
 struct event_message {
 	enum message_type type;
@@ -109,6 +110,7 @@ struct event_message {
 	union skep_ipv4 requester;
 	__u64 seen_ns;
 	__u64 at_ns;
+	__u8 host[6];
 };
 
 enum daemon_command {

@@ -412,7 +412,7 @@ int pool_set_groups(struct pool *pool, unsigned int n, unsigned int limit)
 /* Stands in its group exactly while it may get more. */
 static void keep_place(struct pool *pool, struct slot *slot)
 {
-	bool may = slot->leases && slot->leases < pool->limit;
+	bool may = slot->leases && slot->leases < pool->limit && slot->group != POOL_NO_GROUP;
 
 	if (may && !slot->shares)
 		TAILQ_INSERT_TAIL(&pool->groups[slot->group], slot, share);
@@ -436,7 +436,8 @@ void pool_add_lease(struct pool *pool, __u32 number, __u32 group)
 {
 	struct slot *slot = &pool->slots[number];
 
-	assert(slot->state == SKEP_STATE_BOUND && group < pool->n_groups);
+	assert(slot->state == SKEP_STATE_BOUND);
+	assert(group < pool->n_groups || group == POOL_NO_GROUP);
 	if (!slot->leases++)
 		slot->group = group;
 	template_of(pool, slot)->deaths = (struct pause){};

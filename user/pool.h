@@ -23,6 +23,7 @@
 #include "skep/maps.h"
 
 #define POOL_NO_SLOT (~0U)
+#define POOL_NO_GROUP (~0U) /* of a container that shares with nobody */
 #define POOL_FAILURES_MAX 5 /* those that were under way together count once */
 #define POOL_GROUPS_MAX SKEP_RANGES_MAX
 #define POOL_QUARANTINE_MAX 16 /* the oldest is recycled when there are more */
@@ -122,7 +123,7 @@ __u32 pool_take(struct pool *pool, __u32 template);
  * or POOL_NO_SLOT */
 __u32 pool_share(struct pool *pool, __u32 group);
 
-/** pool_add_lease() - a BOUND container has got an address of the group */
+/** pool_add_lease() - a BOUND container has got an address of the group, or of POOL_NO_GROUP */
 void pool_add_lease(struct pool *pool, __u32 slot, __u32 group);
 
 /** pool_drop_lease() - it has lost one. Return: how many are left. */

@@ -74,7 +74,7 @@ void refill(struct farm *farm)
 			send_look(farm, keeper);
 			continue;
 		}
-		if (farm->handover)
+		if (farm->handover || datapath_is_panicked(farm->dp))
 			return;
 		next = pool_next(farm->pool, now_ns);
 		if (next.op == POOL_NOTHING)

@@ -9,6 +9,8 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "histogram.h"
+#include "report_private.h"
+#include "world.h"
 
 static const char *const state_names[] = {
 	[SKEP_STATE_NONE] = "none",	      [SKEP_STATE_STARTING] = "starting",
@@ -23,22 +25,21 @@ static const char *const daemon_state_names[] = {
 	[DAEMON_STOPPING] = "stopping",
 };
 
-static json_t *json_ipv4(union skep_ipv4 ip)
+json_t *json_ipv4(union skep_ipv4 ip)
 {
 	char buf[INET_ADDRSTRLEN];
 
 	return json_string(inet_ntop(AF_INET, &ip.addr, buf, sizeof(buf)));
 }
 
-static json_t *json_mac(const __u8 mac[6])
+json_t *json_mac(const __u8 mac[6])
 {
 	char buf[18];
 
 	return json_string(mac_format(mac, buf));
 }
 
-/* A moment of the monotonic clock as wall-clock time; null when it never was. */
-static json_t *json_moment(__u64 monotonic)
+json_t *json_moment(__u64 monotonic)
 {
 	char buf[RFC3339_LEN];
 
@@ -60,17 +61,31 @@ static json_t *json_us(__u64 ns)
 	return json_real((double)tenths / 10.0);
 }
 
-static const char *uplink_name(const struct config *config, __u16 ordinal)
+const char *uplink_name(const struct config *config, __u16 ordinal)
 {
+	if (ordinal == SKEP_UPLINK_REFLECT)
+		return WORLD_NAME;
 	return ordinal < config->n_uplinks ? config->uplinks[ordinal].name : "?";
 }
 
-/* What is in the table of containers: by template, in all, and how many addresses they have. */
+/*
+ * What is in the table of containers: by template, in all, how many addresses they have, how many
+ * of them are in a world, and how many worlds there are.
+ */
 struct census {
 	json_int_t by_template[SKEP_TEMPLATES_MAX][SKEP_STATE_MAX];
 	json_int_t all[SKEP_STATE_MAX];
 	json_int_t leases;
+	json_int_t reflections, worlds;
+	bool has_world[SKEP_CONTAINERS_MAX];
 };
+
+static void count_reflection(struct census *census, __u16 root)
+{
+	census->reflections++;
+	census->worlds += !census->has_world[root];
+	census->has_world[root] = true;
+}
 
 static void take_census(const struct datapath *dp, struct census *census)
 {
@@ -85,8 +100,11 @@ static void take_census(const struct datapath *dp, struct census *census)
 		census->all[c->state]++;
 		if (c->template <SKEP_TEMPLATES_MAX)
 			census->by_template[c->template][c->state]++;
-		if (c->state == SKEP_STATE_BOUND)
-			census->leases += c->leases;
+		if (c->state != SKEP_STATE_BOUND)
+			continue;
+		census->leases += c->leases;
+		if (world_has(&c->address))
+			count_reflection(census, c->address.vlan);
 	}
 }
 
@@ -151,6 +169,7 @@ static json_t *refused_status(const struct datapath *dp)
 		SKEP_DROP_ASK_RING_FULL, SKEP_DROP_ASK_TOO_LONG,     SKEP_NO_BIND_POOL_EMPTY,
 		SKEP_NO_BIND_STOPPING,	 SKEP_NO_BIND_NO_RANGE,	     SKEP_NO_BIND_WRONG_MAC,
 		SKEP_NO_BIND_BAD_RECORD, SKEP_NO_BIND_PLUMB,	     SKEP_NO_BIND_MAP,
+		SKEP_NO_BIND_WORLD,	 SKEP_NO_BIND_REFLECTIONS,   SKEP_REFLECT_DROP_BUDGET,
 	};
 	__u64 values[SKEP_VERDICT_MAX] = {};
 	json_t *object = json_object();
@@ -160,6 +179,14 @@ static json_t *refused_status(const struct datapath *dp)
 		json_object_set_new(object, verdict_label(verdicts[i]),
 				    json_integer((json_int_t)values[verdicts[i]]));
 	return object;
+}
+
+static json_t *reflections_status(const struct config *config, const struct census *census)
+{
+	return json_pack("{sI sI sI sI}", "containers", census->reflections, "worlds",
+			 census->worlds, "per_container",
+			 (json_int_t)config->reflections_per_container, "max",
+			 (json_int_t)config->reflections_max);
 }
 
 static const char *xdp_word(const struct skep_uplink *uplink)
@@ -188,6 +215,14 @@ static json_t *uplinks_status(const struct config *config, const struct datapath
 	return array;
 }
 
+/* The flag itself is asked: the allocator may hang. */
+static const char *state_word(const struct datapath *dp, const struct state_message *state)
+{
+	const bool panic = datapath_is_panicked(dp) && state->state != DAEMON_STOPPING;
+
+	return panic ? "panic" : daemon_state_names[state->state];
+}
+
 json_t *report_status(const struct config *config, const struct datapath *dp,
 		      const struct state_message *state, __u64 started_ns)
 {
@@ -195,13 +230,16 @@ json_t *report_status(const struct config *config, const struct datapath *dp,
 	struct census census = {};
 
 	take_census(dp, &census);
-	return json_pack("{ss sI sI so so so s{sI sI} so}", "state",
-			 daemon_state_names[state->state], "uptime_s", uptime, "leases",
-			 census.leases, "pool", pool_status(state, &census), "templates",
+	return json_pack("{ss sb sb sI sI so so so s{sI sI} so so so}", "state",
+			 state_word(dp, state), "panic", datapath_is_panicked(dp), "dry_run",
+			 datapath_is_dry_run(dp), "uptime_s", uptime, "leases", census.leases,
+			 "pool", pool_status(state, &census), "templates",
 			 templates_status(config, state, &census), "uplinks",
 			 uplinks_status(config, dp), "budgets", "binds_per_second",
 			 (json_int_t)config->binds_per_second, "binds_per_requester",
-			 (json_int_t)config->binds_per_requester, "refused", refused_status(dp));
+			 (json_int_t)config->binds_per_requester, "refused", refused_status(dp),
+			 "reflections", reflections_status(config, &census), "verification",
+			 report_verification(config, dp));
 }
 
 json_t *report_lease(const struct config *config, const struct skep_addr *address,
@@ -279,6 +317,8 @@ json_t *report_latency(const struct datapath *dp)
 static const char *release_reason(__u32 verdict)
 {
 	switch (verdict) {
+	case SKEP_RELEASED_CONFLICT:
+		return "conflict";
 	case SKEP_RELEASED_COMMAND:
 		return "command";
 	case SKEP_RELEASED_IDLE:
@@ -295,6 +335,8 @@ static const char *release_reason(__u32 verdict)
 		return "stop";
 	case SKEP_RELEASED_EXCLUDED:
 		return "excluded";
+	case SKEP_RELEASED_ROOT:
+		return "root";
 	default:
 		return "died";
 	}
@@ -320,6 +362,8 @@ json_t *report_event(const struct config *config, const struct event_message *e)
 		return object;
 	}
 	json_object_set_new(object, "reason", json_string(release_reason(e->verdict)));
+	if (e->verdict == SKEP_RELEASED_CONFLICT)
+		json_object_set_new(object, "host_mac", json_mac(e->host));
 	json_object_set_new(object, "packets_in", json_integer((json_int_t)e->lease.packets_in));
 	json_object_set_new(object, "packets_out", json_integer((json_int_t)e->lease.packets_out));
 	return object;

@@ -7,13 +7,17 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "world.h"
+
 static const char *const names[] = {
 	[COMMAND_STATUS] = "status",	     [COMMAND_LEASES] = "leases",
 	[COMMAND_CONTAINERS] = "containers", [COMMAND_COUNTERS] = "counters",
 	[COMMAND_LATENCY] = "latency",	     [COMMAND_WATCH] = "watch",
 	[COMMAND_RELEASE] = "release",	     [COMMAND_RESIZE] = "resize",
 	[COMMAND_DRAIN] = "drain",	     [COMMAND_RELOAD] = "reload",
-	[COMMAND_HANDOVER] = "handover",
+	[COMMAND_HANDOVER] = "handover",     [COMMAND_HOSTS] = "hosts",
+	[COMMAND_WOULD] = "would",	     [COMMAND_PANIC] = "panic",
+	[COMMAND_FLOWS] = "flows",	     [COMMAND_POLICY] = "policy",
 };
 
 const char *command_name(enum command command)
@@ -46,16 +50,19 @@ static const char *parse_uplink(const json_t *object, struct request *request)
 	return NULL;
 }
 
+/* In a world it is the slot of the container whose world that is. */
 static const char *parse_vlan(const json_t *object, struct request *request)
 {
 	const json_t *value = json_object_get(object, "vlan");
+	const bool is_world = !strcmp(request->uplink, WORLD_NAME);
 
 	request->vlan = -1;
 	if (!value)
 		return NULL;
 	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-	    json_integer_value(value) > 4094)
-		return "\"vlan\" is no VLAN id (0 to 4094)";
+	    json_integer_value(value) > (is_world ? SKEP_CONTAINERS_MAX - 1 : 4094))
+		return is_world ? "\"vlan\" is no container (0 to 65535)"
+				: "\"vlan\" is no VLAN id (0 to 4094)";
 	request->vlan = (int)json_integer_value(value);
 	return NULL;
 }
@@ -69,6 +76,17 @@ static const char *parse_release(const json_t *object, struct request *request)
 		return "\"address\" is no IPv4 address";
 	error = parse_uplink(object, request);
 	return error ? error : parse_vlan(object, request);
+}
+
+/* All flows, or those of an address. */
+static const char *parse_flows(const json_t *object, struct request *request)
+{
+	const json_t *value = json_object_get(object, "address");
+	const char *address = json_string_value(value);
+
+	if (value && (!address || inet_pton(AF_INET, address, &request->address) != 1))
+		return "\"address\" is no IPv4 address";
+	return NULL;
 }
 
 /* Whether @key is a number of containers that there can be. */
@@ -92,7 +110,7 @@ static const char *parse_resize(const json_t *object, struct request *request)
 	return request->warm > request->max ? "\"warm\" is more than \"max\"" : NULL;
 }
 
-static const char *parse_drain(const json_t *object, struct request *request)
+static const char *parse_on(const json_t *object, struct request *request)
 {
 	const json_t *value = json_object_get(object, "on");
 
@@ -105,10 +123,13 @@ static const char *parse_more(const json_t *object, struct request *request)
 	switch (request->command) {
 	case COMMAND_RELEASE:
 		return parse_release(object, request);
+	case COMMAND_FLOWS:
+		return parse_flows(object, request);
 	case COMMAND_RESIZE:
 		return parse_resize(object, request);
 	case COMMAND_DRAIN:
-		return parse_drain(object, request);
+	case COMMAND_PANIC:
+		return parse_on(object, request);
 	default:
 		return NULL;
 	}

@@ -23,17 +23,23 @@ enum command {
 	COMMAND_DRAIN,
 	COMMAND_RELOAD,
 	COMMAND_HANDOVER,
+	COMMAND_HOSTS,
+	COMMAND_WOULD,
+	COMMAND_PANIC,
+	COMMAND_FLOWS,
+	COMMAND_POLICY,
 	COMMAND_MAX,
 };
 
 /**
  * struct request - {"command": "release", "address": "10.66.4.2", "uplink": "eth0", "vlan": 7}
- * @address: of `release`, network byte order
+ * @address: of `release` and `flows`, network byte order; 0 for all flows
  * @uplink:  of `release`, empty when the client does not say
- * @vlan:    of `release`, -1 when the client does not say
+ * @vlan:    of `release`, -1 when the client does not say; in a world, number of the container
+ *           whose world it is
  * @warm:    of `resize`, 1 to @max
  * @max:     of `resize`, 1 to SKEP_CONTAINERS_MAX
- * @on:      of `drain`
+ * @on:      of `drain` and `panic`
  */
 struct request {
 	enum command command;

@@ -3,6 +3,7 @@
 #include "show.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cleanup.h"
 #include "table.h"
@@ -31,6 +32,52 @@ static void show_budgets(const json_t *status)
 			       json_integer_value(value), reason);
 }
 
+static void show_reflections(const json_t *reflections)
+{
+	printf("reflect %" JSON_INTEGER_FORMAT " containers in %" JSON_INTEGER_FORMAT
+	       " worlds; up to %" JSON_INTEGER_FORMAT " in one, %" JSON_INTEGER_FORMAT " in all\n",
+	       json_integer_value(json_object_get(reflections, "containers")),
+	       json_integer_value(json_object_get(reflections, "worlds")),
+	       json_integer_value(json_object_get(reflections, "per_container")),
+	       json_integer_value(json_object_get(reflections, "max")));
+}
+
+static json_int_t number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void show_verification(const json_t *verification)
+{
+	static const struct column ranges[] = {
+		{"range", "VERIFIED", ""},	{"uplink", "UPLINK", ""},   {"vlan", "VLAN", ""},
+		{"claimable", "CLAIMABLE", ""}, {"waiting", "WAITING", ""}, {"hosts", "HOSTS", ""},
+		{"left_out", "LEFT OUT", ""},
+	};
+
+	if (!json_array_size(json_object_get(verification, "ranges")))
+		return;
+	printf("sweep   round %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT
+	       " of %" JSON_INTEGER_FORMAT " addresses, %.1f probes/s of %" JSON_INTEGER_FORMAT
+	       "; %" JSON_INTEGER_FORMAT " sent, %" JSON_INTEGER_FORMAT " answered\n\n",
+	       number(verification, "round"), number(verification, "at"),
+	       number(verification, "of"),
+	       json_real_value(json_object_get(verification, "probes_per_s")),
+	       number(verification, "verify_rate"), number(verification, "probes"),
+	       number(verification, "answered"));
+	table_print(stdout, json_object_get(verification, "ranges"), ranges, ARRAY_SIZE(ranges));
+}
+
+/* What nobody may overlook. */
+static void show_switches(const json_t *status)
+{
+	if (json_is_true(json_object_get(status, "panic")))
+		puts("*** PANIC: nothing is answered and nothing gets out. "
+		     "'skepctl resume' ends it. ***\n");
+	if (json_is_true(json_object_get(status, "dry_run")))
+		puts("DRY RUN: nothing is answered. 'skepctl would' shows what would be.\n");
+}
+
 void show_status(const json_t *status)
 {
 	static const struct column pool[] = {
@@ -52,6 +99,7 @@ void show_status(const json_t *status)
 	};
 	json_t *row = json_pack("[O]", json_object_get(status, "pool"));
 
+	show_switches(status);
 	printf("state   %s\n", json_string_value(json_object_get(status, "state")));
 	printf("uptime  %" JSON_INTEGER_FORMAT " s\n",
 	       json_integer_value(json_object_get(status, "uptime_s")));
@@ -63,7 +111,10 @@ void show_status(const json_t *status)
 	putchar('\n');
 	table_print(stdout, json_object_get(status, "uplinks"), uplinks, ARRAY_SIZE(uplinks));
 	putchar('\n');
+	show_reflections(json_object_get(status, "reflections"));
 	show_budgets(status);
+	putchar('\n');
+	show_verification(json_object_get(status, "verification"));
 	json_decref(row);
 }
 
@@ -92,6 +143,60 @@ void show_containers(const json_t *answer)
 	};
 
 	table_print(stdout, json_object_get(answer, "containers"), columns, ARRAY_SIZE(columns));
+}
+
+void show_hosts(const json_t *answer)
+{
+	static const struct column columns[] = {
+		{"address", "ADDRESS", ""},
+		{"uplink", "UPLINK", ""},
+		{"vlan", "VLAN", ""},
+		{"mac", "MAC", ""},
+		{"first_seen", "FIRST SEEN", ""},
+		{"last_seen", "LAST SEEN", ""},
+		{"conflicts", "CONFLICTS", ""},
+		{"handed_on_until", "HANDED ON UNTIL", ""},
+	};
+
+	table_print(stdout, json_object_get(answer, "hosts"), columns, ARRAY_SIZE(columns));
+}
+
+/* A line without a requester is the sum of an address. */
+void show_would(const json_t *answer)
+{
+	static const struct column columns[] = {
+		{"address", "ADDRESS", ""}, {"uplink", "UPLINK", ""},	    {"vlan", "VLAN", ""},
+		{"requester", "FOR", ""},   {"times", "TIMES", ""},	    {"first", "FIRST", ""},
+		{"last", "LAST", ""},	    {"conflicts", "CONFLICTS", ""},
+	};
+
+	table_print(stdout, json_object_get(answer, "would"), columns, ARRAY_SIZE(columns));
+}
+
+void show_flows(const json_t *answer)
+{
+	static const struct column columns[] = {
+		{"protocol", "PROTOCOL", ""},	  {"address", "ADDRESS", ""},
+		{"uplink", "UPLINK", ""},	  {"vlan", "VLAN", ""},
+		{"local_port", "PORT", ""},	  {"remote", "REMOTE", ""},
+		{"remote_port", "PORT", ""},	  {"origin", "FROM", ""},
+		{"state", "STATE", ""},		  {"rule", "RULE", ""},
+		{"redirected", "REDIRECTED", ""}, {"packets_in", "IN", ""},
+		{"packets_out", "OUT", ""},	  {"last_seen", "LAST SEEN", ""},
+	};
+
+	table_print(stdout, json_object_get(answer, "flows"), columns, ARRAY_SIZE(columns));
+}
+
+/* A line without a rule is for what none matched. */
+void show_policy(const json_t *answer)
+{
+	static const struct column columns[] = {
+		{"policy", "POLICY", ""},   {"rule", "RULE", ""},   {"verdict", "VERDICT", ""},
+		{"packets", "PACKETS", ""}, {"bytes", "BYTES", ""}, {"flows", "FLOWS", ""},
+	};
+
+	table_print(stdout, json_object_get(answer, "rules"), columns, ARRAY_SIZE(columns));
 }
 
 void show_counters(const json_t *answer)
@@ -134,12 +239,37 @@ void show_latency(const json_t *answer)
 	json_decref(rows);
 }
 
+/* What a container tried, or all of them together. */
+static void show_refusal(const json_t *event)
+{
+	static const char *const keys[] = {"at",       "event",	 "address",    "uplink",
+					   "protocol", "remote", "remote_port"};
+	char buf[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (json_object_get(event, keys[i]))
+			printf("%s  ",
+			       table_value(json_object_get(event, keys[i]), "", buf, sizeof(buf)));
+	printf("%s, %" JSON_INTEGER_FORMAT " packets\n",
+	       json_string_value(json_object_get(event, "reason")), number(event, "count"));
+	fflush(stdout);
+}
+
 void show_event(const json_t *event)
 {
 	static const char *const keys[] = {"at", "event", "address", "uplink", "mac", "container"};
 	const json_t *bind_us = json_object_get(event, "bind_us");
+	const char *what = json_string_value(json_object_get(event, "event"));
+	const char *host = json_string_value(json_object_get(event, "host"));
 	char buf[128];
 
+	if (what && (!strcmp(what, "panic") || !strcmp(what, "resume"))) {
+		printf("%s  %s\n", json_string_value(json_object_get(event, "at")), what);
+		fflush(stdout);
+		return;
+	}
+	if (what && (!strcmp(what, "refused") || !strcmp(what, "brake")))
+		return show_refusal(event);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		printf("%s  ", table_value(json_object_get(event, keys[i]), "", buf, sizeof(buf)));
 	if (bind_us)
@@ -147,6 +277,7 @@ void show_event(const json_t *event)
 		       table_value(bind_us, " us", buf, sizeof(buf)),
 		       json_is_true(json_object_get(event, "shared")) ? ", shared" : "");
 	else
-		printf("%s\n", json_string_value(json_object_get(event, "reason")));
+		printf("%s%s%s\n", json_string_value(json_object_get(event, "reason")),
+		       host ? " with " : "", host ? host : "");
 	fflush(stdout);
 }

@@ -8,6 +8,10 @@
 void show_status(const json_t *status);
 void show_leases(const json_t *answer);
 void show_containers(const json_t *answer);
+void show_hosts(const json_t *answer);
+void show_would(const json_t *answer);
+void show_flows(const json_t *answer);
+void show_policy(const json_t *answer);
 void show_counters(const json_t *answer);
 void show_latency(const json_t *answer);
 

@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "client.h"
 #include "config.h"
+#include "panic.h"
 #include "show.h"
 #include "skep/maps.h"
 #include "template.h"
@@ -18,6 +19,7 @@
 
 #define DEFAULT_SOCKET "/run/skep/skepd.sock"
 #define DEFAULT_STATE_DIR "/var/lib/skep"
+#define PANIC_PATIENCE_S 2
 
 enum exit_code { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NO_DAEMON };
 
@@ -37,12 +39,18 @@ static const char usage[] =
 	"  containers           every container and what it does\n"
 	"  counters             what became of all frames, by verdict\n"
 	"  latency              how long binds took\n"
+	"  hosts                addresses that machines of others have\n"
+	"  flows [ADDR]         who talks to whom, and who began it\n"
+	"  policy               the rules, and what each of them has met\n"
+	"  would                what a dry run would have claimed, and for whom\n"
 	"  top                  all that live, full screen; q quits\n"
 	"  release ADDR         take an address back: ADDR[%UPLINK[.VLAN]]\n"
 	"  watch                binds and releases as they happen, until interrupted\n"
 	"  reload               read the configuration file again\n"
 	"  pool resize WARM MAX keep WARM idle containers of each template, MAX in all\n"
 	"  drain [off]          no new binds; with off: binds again\n"
+	"  panic                answer nothing and let nothing out, from the next frame on\n"
+	"  resume               end the panic\n"
 	"  handover             run the skepd installed by now, with the farm as it is\n"
 	"  template build NAME  make the root file system of a stock template\n"
 	"  template import NAME SOURCE\n"
@@ -50,9 +58,9 @@ static const char usage[] =
 	"\n"
 	"  -s, --socket SOCKET  control socket (default " DEFAULT_SOCKET ")\n"
 	"  -j, --json           print JSON\n"
-	"  -c, --config FILE    template: whose state_dir to use (default\n"
-	"                       " CONFIG_DEFAULT_PATH " if there is one,\n"
-	"                       else state_dir is " DEFAULT_STATE_DIR ")\n"
+	"  -c, --config FILE    template: whose state_dir to use; panic, resume: whose maps,\n"
+	"                       when no skepd answers (default " CONFIG_DEFAULT_PATH "\n"
+	"                       if there is one, else state_dir is " DEFAULT_STATE_DIR ")\n"
 	"  -f, --force          template: replace one that is there\n"
 	"  -V, --version        print the version and exit\n"
 	"  -h, --help           print this and exit\n"
@@ -153,6 +161,42 @@ static int run_latency(const struct options *options, char **args)
 	return simple(options, "latency", show_latency);
 }
 
+static int run_hosts(const struct options *options, char **args)
+{
+	(void)args;
+	return simple(options, "hosts", show_hosts);
+}
+
+static int run_flows(const struct options *options, char **args)
+{
+	json_t *request = json_pack("{ss}", "command", "flows"), *answer;
+	int code;
+
+	if (args[0])
+		json_object_set_new(request, "address", json_string(args[0]));
+	answer = ask(options, request, &code);
+	if (!answer)
+		return code;
+	if (options->json)
+		print_json(answer);
+	else
+		show_flows(answer);
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+static int run_policy(const struct options *options, char **args)
+{
+	(void)args;
+	return simple(options, "policy", show_policy);
+}
+
+static int run_would(const struct options *options, char **args)
+{
+	(void)args;
+	return simple(options, "would", show_would);
+}
+
 static int run_top(const struct options *options, char **args)
 {
 	cleanup_fclose FILE *stream = connect_or_say(options);
@@ -220,6 +264,66 @@ static int run_drain(const struct options *options, char **args)
 		return wrong_usage("'drain' knows only 'off'");
 	return order(options, json_pack("{ss sb}", "command", "drain", "on", !args[0]),
 		     args[0] ? "resumed" : "draining");
+}
+
+/* The maps themselves, when nobody answers at the socket. */
+static int throw_switch(const struct options *options, bool on)
+{
+	const char *path = options->config ? options->config : CONFIG_DEFAULT_PATH;
+	char error[CONFIG_ERROR_MAX];
+	struct config *config;
+	int err, marked;
+
+	if (config_load(path, &config, error)) {
+		fprintf(stderr, "%s\n", error);
+		return EXIT_FAILED;
+	}
+	err = panic_switch(config->bpf_dir, on);
+	marked = panic_mark(config->state_dir, on);
+	if (err && err != -ENOENT)
+		fprintf(stderr, "skepctl: the maps under %s cannot be written: %s\n",
+			config->bpf_dir, strerror(-err));
+	else if (marked)
+		fprintf(stderr, "skepctl: cannot %s %s/panic: %s; the next start will not know\n",
+			on ? "make" : "remove", config->state_dir, strerror(-marked));
+	else
+		printf("%s, without skepd%s\n", on ? "panic" : "resumed",
+		       err ? ": no farm is there, it holds for the next start" : "");
+	config_free(config);
+	return (err && err != -ENOENT) || marked ? EXIT_FAILED : EXIT_OK;
+}
+
+static int switch_panic(const struct options *options, bool on)
+{
+	cleanup_fclose FILE *stream = client_connect(options->socket);
+	json_t *answer = NULL;
+
+	if (stream && !client_set_patience(stream, PANIC_PATIENCE_S) &&
+	    !client_send(stream, json_pack("{ss sb}", "command", "panic", "on", on)))
+		answer = client_receive(stream);
+	if (!json_object_get(answer, "result")) {
+		json_decref(answer);
+		return throw_switch(options, on);
+	}
+	if (options->json)
+		print_json(answer);
+	else
+		puts(on ? "panic: nothing is answered and nothing gets out until 'skepctl resume'"
+			: "resumed");
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+static int run_panic(const struct options *options, char **args)
+{
+	(void)args;
+	return switch_panic(options, true);
+}
+
+static int run_resume(const struct options *options, char **args)
+{
+	(void)args;
+	return switch_panic(options, false);
 }
 
 static int run_handover(const struct options *options, char **args)
@@ -330,6 +434,9 @@ static const struct {
 	{"release", 1, 0, run_release},	      {"watch", 0, 0, run_watch},
 	{"reload", 0, 0, run_reload},	      {"pool", 3, 0, run_pool},
 	{"drain", 0, 1, run_drain},	      {"handover", 0, 0, run_handover},
+	{"hosts", 0, 0, run_hosts},	      {"would", 0, 0, run_would},
+	{"flows", 0, 1, run_flows},	      {"policy", 0, 0, run_policy},
+	{"panic", 0, 0, run_panic},	      {"resume", 0, 0, run_resume},
 	{"template", 2, 1, run_template},
 };
 

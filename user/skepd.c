@@ -27,7 +27,11 @@
 #include "keeper.h"
 #include "log.h"
 #include "mac.h"
+#include "panic.h"
+#include "privileges.h"
+#include "sweeper.h"
 #include "version.h"
+#include "would.h"
 
 #define PATH_LEN 512
 #define CONTROL_WAIT_MS 2000
@@ -40,6 +44,7 @@ struct options {
 	const char *config;
 	bool test;
 	bool clear;
+	bool dry_run;
 	bool verbose;
 };
 
@@ -48,13 +53,17 @@ struct options {
  * @config: the allocator may put a newer one in its place
  * @files:  limit of open files before it was raised
  * @found:  an earlier skepd's farm is there; a start that fails leaves it as it is
+ * @fresh:  nothing was pinned
  */
 struct daemon {
 	struct config *config;
 	struct rlimit files;
 	bool found;
+	bool fresh;
+	bool dry_run;
 	struct datapath *dp;
 	struct keepers *keepers;
+	struct sweeper *sweeper;
 	int locks[KEEPER_LOCKS];
 	int control;
 	pid_t control_pid;
@@ -65,11 +74,14 @@ struct daemon {
 
 static const char usage[] =
 	"Usage: skepd [-c FILE] [-v]\n"
+	"       skepd --dry-run [-c FILE] [-v]\n"
 	"       skepd -t [-c FILE]\n"
 	"       skepd --clear [-c FILE]\n"
 	"Answers for the unused addresses of its ranges with containers; see skepd(8).\n"
 	"\n"
 	"  -c, --config FILE  configuration (default " CONFIG_DEFAULT_PATH ")\n"
+	"  -n, --dry-run      watch, learn and probe, but answer nothing; 'skepctl would'\n"
+	"                     shows what would have been answered, and for whom\n"
 	"  -t, --test         check the configuration and this machine, and exit\n"
 	"  -x, --clear        remove containers and leases that a skepd left, and exit\n"
 	"  -v, --verbose      log debugging lines too\n"
@@ -83,17 +95,14 @@ static const char usage[] =
 static int parse_options(int argc, char **argv, struct options *ret)
 {
 	static const struct option longs[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"test", no_argument, NULL, 't'},
-		{"clear", no_argument, NULL, 'x'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},
-		{},
+		{"config", required_argument, NULL, 'c'}, {"test", no_argument, NULL, 't'},
+		{"clear", no_argument, NULL, 'x'},	  {"dry-run", no_argument, NULL, 'n'},
+		{"verbose", no_argument, NULL, 'v'},	  {"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},	  {},
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:txvVh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:txnvVh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			ret->config = optarg;
@@ -103,6 +112,9 @@ static int parse_options(int argc, char **argv, struct options *ret)
 			break;
 		case 'x':
 			ret->clear = true;
+			break;
+		case 'n':
+			ret->dry_run = true;
 			break;
 		case 'v':
 			ret->verbose = true;
@@ -226,11 +238,13 @@ static int look_at_pins(struct daemon *d)
 	int err = datapath_look(d->config->bpf_dir, &pinned);
 
 	d->found = err || pinned.watching;
+	d->fresh = !pinned.n;
 	if (err) {
 		log_error("cannot look into %s: %s", d->config->bpf_dir, strerror(-err));
 		return err;
 	}
 	if (pinned.n && pinned.version != SKEP_MAPS_VERSION && !pinned.watching) {
+		d->fresh = true;
 		err = datapath_unpin(d->config->bpf_dir, NULL);
 		return err < 0 ? err : 0;
 	}
@@ -313,10 +327,49 @@ static int open_datapath(struct daemon *d)
 	int err = check_own_addresses(&own, &n_own);
 
 	if (!err)
-		err = datapath_open(d->config, &d->dp);
+		err = datapath_open(d->config, d->secret, &d->dp);
 	if (!err)
 		err = datapath_exclude(d->dp, own, n_own);
 	return err ? err : datapath_set_ranges(d->dp);
+}
+
+/* What runs already would be answered no more. */
+static int check_dry_run(const struct daemon *d)
+{
+	struct skep_addr *addresses = NULL;
+	struct skep_lease *leases = NULL;
+	int n = datapath_leases(d->dp, &addresses, &leases);
+
+	if (n < 0)
+		return n;
+	free(addresses);
+	free(leases);
+	if (!n && !d->n_leftovers)
+		return 0;
+	log_error("a farm is there already (%d leases, %d containers): end it with 'skepd --clear "
+		  "-c %s', or give the dry run directories of its own",
+		  n, d->n_leftovers, d->config->file);
+	return -EBUSY;
+}
+
+/* Before anything is attached. */
+static void throw_switches(const struct daemon *d)
+{
+	datapath_set_dry_run(d->dp, d->dry_run);
+	if (panic_is_marked(d->config->state_dir))
+		datapath_set_panic(d->dp, true);
+}
+
+static int start_sweeper(struct daemon *d)
+{
+	struct sweeper_context context = {.dp = d->dp, .fresh = d->fresh};
+	int err;
+
+	memcpy(context.locks, d->locks, sizeof(context.locks));
+	err = sweeper_new(&context, d->config, &d->sweeper);
+	if (err)
+		log_error("cannot fork the sweeper: %s", strerror(-err));
+	return err;
 }
 
 static int start_helpers(struct daemon *d)
@@ -333,6 +386,9 @@ static int start_helpers(struct daemon *d)
 	if (pid < 0)
 		return pid;
 	d->control_pid = pid;
+	err = start_sweeper(d);
+	if (err)
+		return err;
 	context.files = d->files;
 	memcpy(context.locks, d->locks, sizeof(context.locks));
 	err = keepers_new(&context, KEEPERS_PER_CORE * (cores > 0 ? (unsigned int)cores : 1),
@@ -357,8 +413,12 @@ static int run(struct daemon *d)
 		err = container_prepare(d->config);
 	if (!err)
 		err = open_datapath(d);
-	if (!err)
-		err = start_helpers(d);
+	if (!err && d->dry_run)
+		err = check_dry_run(d);
+	if (err)
+		return err;
+	throw_switches(d);
+	err = start_helpers(d);
 	if (err)
 		return err;
 	raise_limits(d->config);
@@ -366,6 +426,7 @@ static int run(struct daemon *d)
 		.config = &d->config,
 		.dp = d->dp,
 		.keepers = d->keepers,
+		.sweeper = d->sweeper,
 		.secret = d->secret,
 		.control = d->control,
 		.leftovers = d->leftovers,
@@ -412,6 +473,7 @@ static void take_down(struct daemon *d, bool keep)
 	bool ours = d->locks[KEEPER_LOCKS - 1] >= 0 && !keep;
 
 	keepers_free(d->keepers);
+	sweeper_free(d->sweeper);
 	if (ours) {
 		datapath_unpin(d->config->bpf_dir, NULL);
 		rmdir(d->config->bpf_dir);
@@ -511,10 +573,11 @@ static const char *own_path(char *buf, size_t size)
 	return buf;
 }
 
-static int run_daemon(struct config **config, char **argv)
+static int run_daemon(struct config **config, bool dry_run, char **argv)
 {
 	struct daemon d = new_daemon(*config);
 	char error[CONFIG_ERROR_MAX], self[PATH_MAX];
+	bool keep;
 	const char *program = own_path(self, sizeof(self));
 	int result;
 
@@ -524,15 +587,23 @@ static int run_daemon(struct config **config, char **argv)
 		log_error("%s", error);
 		return EXIT_FAILED; /* unlike a wrong file, this may be right the next time */
 	}
+	if (privileges_drop(PRIVILEGES_SKEPD)) {
+		log_error("cannot give up what privileges are not needed: %m; CAP_SETPCAP is");
+		return EXIT_FAILED;
+	}
 	block_signals();
+	d.dry_run = dry_run;
 	result = run(&d);
 	*config = d.config;
-	take_down(&d, result == ALLOCATOR_HANDOVER || (result < 0 && d.found));
+	keep = result == ALLOCATOR_HANDOVER || result == ALLOCATOR_LEFT || (result < 0 && d.found);
+	if (result == ALLOCATOR_STOPPED && dry_run)
+		would_log(d.config, d.dp);
+	take_down(&d, keep);
 	if (result == ALLOCATOR_HANDOVER && program)
 		return go_on_as(program, argv, &d.files);
-	if (!result)
+	if (result == ALLOCATOR_STOPPED)
 		log_info("stopped");
-	return result ? EXIT_FAILED : EXIT_OK;
+	return result == ALLOCATOR_STOPPED || result == ALLOCATOR_LEFT ? EXIT_OK : EXIT_FAILED;
 }
 
 /* skepd may be asked to read it again from anywhere. */
@@ -564,7 +635,8 @@ int main(int argc, char **argv)
 	if (options.test)
 		code = test_only(config);
 	else
-		code = options.clear ? run_clear(&config) : run_daemon(&config, argv);
+		code = options.clear ? run_clear(&config)
+				     : run_daemon(&config, options.dry_run, argv);
 	config_free(config);
 	return code;
 }

@@ -21,12 +21,14 @@
 #include "cgroup.h"
 #include "cleanup.h"
 #include "farm_paths.h"
+#include "idmap.h"
 
 #define CURRENT "c"
 #define UPPER CURRENT "/u"
 #define WORK CURRENT "/w"
 #define ROOT CURRENT "/r"
 #define DEV CURRENT "/dev"
+#define TEMPLATE CURRENT "/t"
 #define CGROUPS "cgroups"
 #define OPTIONS_LEN 128
 #define MOUNT_LINE_LEN 8192
@@ -41,14 +43,18 @@ static const struct {
 	{DEV "/random", 1, 8}, {DEV "/urandom", 1, 9}, {DEV "/tty", 5, 0},
 };
 
-/* The namespace of whoever forked us, where templates are mounted. */
+/*
+ * The namespace of whoever forked us, where templates are mounted. It is opened once: later we may
+ * have less privileges than that process, and could not.
+ */
 static int enter_parents_namespace(void)
 {
-	cleanup_close int fd = -EBADF;
+	static int fd = -EBADF;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", getppid());
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 || setns(fd, CLONE_NEWNS) ? -errno : 0;
 }
 
@@ -80,7 +86,8 @@ static bool is_needed(const struct config *config, const char *mount_point)
 	return leads_to(mount_point, "/sys") || leads_to(mount_point, "/proc") ||
 	       leads_to(mount_point, "/dev/pts") || is_beneath(mount_point, "/usr") ||
 	       leads_to(mount_point, templates) || is_beneath(mount_point, templates) ||
-	       is_beneath(mount_point, stage) || leads_to(mount_point, config->state_dir);
+	       is_beneath(mount_point, stage) || leads_to(mount_point, config->state_dir) ||
+	       leads_to(mount_point, LXC_LOCKS);
 }
 
 /* proc(5) writes a space and the like as a backslash and three octal digits. */
@@ -175,13 +182,14 @@ int stage_enter(const struct config *config)
 	return link_templates(config);
 }
 
-static int make_dir(const struct config *config, const char *path)
+/* @owner: the container's root */
+static int make_dir(__u32 owner, const char *path)
 {
-	return mkdir(path, 0755) || chown(path, config->id_base, config->id_base) ? -errno : 0;
+	return mkdir(path, 0755) || chown(path, owner, owner) ? -errno : 0;
 }
 
 /* As "udev", for its name shows where a part of it becomes /dev. */
-static int mount_layer(const struct config *config, const struct template_config *t)
+static int mount_layer(const struct template_config *t, __u32 owner)
 {
 	char options[OPTIONS_LEN];
 	int err = 0;
@@ -190,26 +198,39 @@ static int mount_layer(const struct config *config, const struct template_config
 	if (mount("udev", CURRENT, "tmpfs", 0, options) || mkdir(WORK, 0700) || mkdir(ROOT, 0755))
 		err = -errno;
 	if (!err)
-		err = make_dir(config, UPPER);
-	return err ? err : make_dir(config, DEV);
+		err = make_dir(owner, UPPER);
+	return err ? err : make_dir(owner, DEV);
 }
 
-static int mount_root(size_t template)
+/* With the owners of this container alone; it goes with the layer that it is mounted in. */
+static int mount_template(size_t template, __u32 owner)
 {
-	char options[OPTIONS_LEN];
+	cleanup_close int userns = idmap_userns(owner);
+	char name[32];
 
-	snprintf(options, sizeof(options), "lowerdir=%zu,upperdir=" UPPER ",workdir=" WORK,
-		 template);
-	return mount("overlay", ROOT, "overlay", 0, options) ? -errno : 0;
+	if (userns < 0)
+		return userns;
+	snprintf(name, sizeof(name), "%zu", template);
+	return mkdir(TEMPLATE, 0700) ? -errno : idmap_mount(name, TEMPLATE, userns);
+}
+
+static int mount_root(size_t template, __u32 owner)
+{
+	static const char options[] = "lowerdir=" TEMPLATE ",upperdir=" UPPER ",workdir=" WORK;
+	int err = mount_template(template, owner);
+
+	if (!err && mount("overlay", ROOT, "overlay", 0, options))
+		err = -errno;
+	return err;
 }
 
 /* In the template it may be missing, but must not be a link that leads out of the stage. */
-static int make_mount_point(const struct config *config)
+static int make_mount_point(__u32 owner)
 {
 	struct stat st;
 
 	if (lstat(ROOT "/dev", &st))
-		return make_dir(config, ROOT "/dev");
+		return make_dir(owner, ROOT "/dev");
 	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
@@ -218,14 +239,13 @@ static int make_mount_point(const struct config *config)
  * /dev would be one more for each container, and each is felt by all (bench/README.md); so it is a
  * directory of the writable layer.
  */
-static int mount_dev(const struct config *config)
+static int mount_dev(__u32 owner)
 {
-	int err = make_mount_point(config);
+	int err = make_mount_point(owner);
 
 	for (size_t i = 0; !err && i < ARRAY_SIZE(nodes); i++)
 		if (mknod(nodes[i].path, NODE_MODE, makedev(nodes[i].major, nodes[i].minor)) ||
-		    chown(nodes[i].path, config->id_base, config->id_base) ||
-		    chmod(nodes[i].path, 0666))
+		    chown(nodes[i].path, owner, owner) || chmod(nodes[i].path, 0666))
 			err = -errno;
 	if (!err &&
 	    (mount(DEV, ROOT "/dev", NULL, MS_BIND, NULL) ||
@@ -234,15 +254,16 @@ static int mount_dev(const struct config *config)
 	return err;
 }
 
-int stage_set(const struct config *config, size_t template, char *ret_root)
+int stage_set(const struct config *config, __u32 slot, size_t template, char *ret_root)
 {
+	const __u32 owner = config_first_id(config, slot);
 	char dir[FARM_PATH_LEN];
-	int err = mount_layer(config, &config->templates[template]);
+	int err = mount_layer(&config->templates[template], owner);
 
 	if (!err)
-		err = mount_root(template);
+		err = mount_root(template, owner);
 	if (!err)
-		err = mount_dev(config);
+		err = mount_dev(owner);
 	if (!err)
 		farm_path(ret_root, "%s/" ROOT, farm_stage_dir(config, dir));
 	return err;

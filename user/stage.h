@@ -20,11 +20,12 @@ int stage_enter(const struct config *config);
 
 /**
  * stage_set() - a fresh root file system: a template, a writable layer over it, and /dev
+ * @slot:     whose ids own what is in it
  * @ret_root: FARM_PATH_LEN bytes; its absolute path in this namespace
  *
  * Return: 0 or negative errno; stage_clear() is to be called in both cases.
  */
-int stage_set(const struct config *config, size_t template, char *ret_root);
+int stage_set(const struct config *config, __u32 slot, size_t template, char *ret_root);
 
 /** stage_clear() - takes it out of this namespace again */
 void stage_clear(void);

@@ -8,10 +8,25 @@
 
 #define PATIENCE_NS (10 * NS_PER_SEC)
 
+/* What is to be looked into is kept; the programs let nothing through without skepd, too. */
+static void leave(struct farm *farm)
+{
+	farm->handover = true;
+	farm->result = ALLOCATOR_LEFT;
+	farm->stop_ns = monotonic_ns();
+	notify_stopping();
+	log_warn("stopping in panic: containers and leases stay as they are; start skepd again to "
+		 "go on with them, or end the farm with 'skepd --clear -c %s'",
+		 farm->config->file);
+	farm_wake_refill(farm, 0);
+}
+
 void stop_begin(struct farm *farm)
 {
 	const struct timeval now = {};
 
+	if (datapath_is_panicked(farm->dp))
+		return leave(farm);
 	farm->handover = false;
 	farm->result = ALLOCATOR_STOPPED;
 	farm_set_state(farm, DAEMON_STOPPING);

@@ -19,7 +19,6 @@
 #include "files.h"
 #include "idmap.h"
 
-#define ANY_ID_BASE 1000000
 #define ARGS_MAX 4
 
 extern char **environ;
@@ -96,30 +95,15 @@ static int put_in_place(const char *made, const char *path, bool replace)
 	return replace ? files_remove_tree(made) : 0;
 }
 
-/* As skepd will mount it; in a mount namespace that goes with the child. */
-static int try_idmap(const char *made)
-{
-	pid_t pid = fork();
-
-	if (pid < 0)
-		return -errno;
-	if (!pid) {
-		if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-			_exit(errno);
-		_exit(-idmap_mount(made, made, ANY_ID_BASE));
-	}
-	return -exit_status(pid);
-}
-
 static int check_idmap(const char *made)
 {
-	int err = try_idmap(made);
+	int err = idmap_try(made);
 
 	if (err)
 		fprintf(stderr,
 			"skepctl: %s cannot be mounted with mapped owners: %s; state_dir must be "
 			"on a file system that can (ext4, xfs, btrfs, tmpfs)\n",
-			made, strerror(err < 0 ? -err : EIO));
+			made, strerror(-err));
 	return err ? -EINVAL : 0;
 }
 

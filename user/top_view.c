@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "table.h"
+#include "world.h"
 
 #define WIDTH_MAX 512
 #define NAME_WIDTH 16
@@ -70,6 +71,12 @@ static void put_totals(struct page *page, const struct top_view *view)
 		    view->releases, view->refused);
 	else
 		put(page, false, "binds -   releases -   refused -");
+	if (json_is_true(json_object_get(view->status, "panic")))
+		put(page, true,
+		    "*** PANIC: nothing is answered and nothing gets out; "
+		    "'skepctl resume' ends it ***");
+	if (json_is_true(json_object_get(view->status, "dry_run")))
+		put(page, true, "DRY RUN: nothing is answered; see 'skepctl would'");
 	put(page, false, "%s", "");
 }
 
@@ -211,7 +218,7 @@ static void put_lease(struct page *page, const json_t *lease)
 	const char *at = word(lease, "bound_at"), *time = strchr(at, 'T');
 	char uplink[32], bind[32];
 
-	if (number(lease, "vlan"))
+	if (number(lease, "vlan") || !strcmp(word(lease, "uplink"), WORLD_NAME))
 		snprintf(uplink, sizeof(uplink), "%s.%" JSON_INTEGER_FORMAT, word(lease, "uplink"),
 			 number(lease, "vlan"));
 	else

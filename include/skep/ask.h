@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The ring record: the uplink program asks skepd to bind an address, and hands over the frame it
- * holds. Records come in two sizes, so that the common case (a who-has, a SYN, a ping) costs little
- * to zero.
+ * holds; or it tells that a lease gave way to a host, with the frame that showed it. Records come
+ * in two sizes, so that the common case (a who-has, a SYN, a ping) costs little to zero.
  */
 #ifndef SKEP_ASK_H
 #define SKEP_ASK_H
@@ -15,10 +15,11 @@
 /**
  * struct skep_ask - head of a ring record; the frame follows it
  * @seen_ns:   when XDP saw the frame (CLOCK_MONOTONIC)
- * @address:   the dark address
+ * @address:   the dark address; of a conflict the one that was leased
  * @requester: ARP sender address, or IPv4 source
- * @verdict:   SKEP_ASK_ARP or SKEP_ASK_IP
+ * @verdict:   SKEP_ASK_ARP or SKEP_ASK_IP; SKEP_CONFLICT when a lease gave way
  * @frame_len: bytes of the frame that follow, as they came in, tag included; the rest is zero
+ * @container: slot of the container whose lease gave way; else 0
  */
 struct skep_ask {
 	__u64 seen_ns;
@@ -26,6 +27,8 @@ struct skep_ask {
 	union skep_ipv4 requester;
 	__u16 verdict;
 	__u16 frame_len;
+	__u32 container;
+	__u32 pad;
 };
 
 struct skep_ask_small {
@@ -38,9 +41,9 @@ struct skep_ask_large {
 	__u8 frame[SKEP_ASK_LARGE];
 };
 
-SKEP_STATIC_ASSERT(sizeof(struct skep_ask) == 24);
-SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_ask, frame_len) == 22);
-SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_ask_small, frame) == 24);
-SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_ask_large, frame) == 24);
+SKEP_STATIC_ASSERT(sizeof(struct skep_ask) == 32);
+SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_ask, pad) == 28);
+SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_ask_small, frame) == 32);
+SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_ask_large, frame) == 32);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * The verdicts: everything that can become of a frame, a request or a container, in one list. A
  * verdict is the return code of the classifiers, the slot in the map `counters`, the field of a
- * ring record and the label in every output. The kernel side counts the first two groups; the last
- * group is skepd's own and no program ever touches its slots.
+ * ring record and the label in every output. The kernel side counts all groups but the last, which
+ * is skepd's own and no program ever touches its slots.
  */
 #ifndef SKEP_VERDICT_H
 #define SKEP_VERDICT_H
@@ -24,7 +24,7 @@
 	X(PASS_EXCLUDED, "pass_excluded", "target is excluded from its range")                  \
 	X(LEASED_ARP, "leased_arp", "ARP for a lease: redirected to its port")                  \
 	X(LEASED_IP, "leased_ip", "IPv4 to a lease: redirected to its port")                    \
-	X(DROP_WRONG_MAC, "drop_wrong_mac", "to a lease, but sent to another's MAC: dropped")   \
+	X(DROP_WRONG_MAC, "drop_wrong_mac", "sent to another MAC than the address has")         \
 	X(ASK_ARP, "ask_arp", "who-has for a dark address: held, skepd is asked to bind")       \
 	X(ASK_IP, "ask_ip", "IPv4 to a dark address: held, skepd is asked to bind")             \
 	X(DROP_ASK_RING_FULL, "drop_ask_ring_full", "dark, but the ring buffer is full")        \
@@ -33,6 +33,19 @@
 	X(DROP_BUDGET_REQUESTER, "drop_budget_requester",                                       \
 	  "dark, the requester has used up its binds")                                          \
 	X(PASS_DRAIN, "pass_drain", "dark, and the farm is drained: left to the box")
+
+/* The uplink program's, too: about hosts, and what else keeps an address dark. */
+#define SKEP_VERDICTS_HOSTS(X)                                                                   \
+	X(PASS_ARP_FOREIGN, "pass_arp_foreign", "ARP sender is not of the uplink's network")     \
+	X(CONFLICT, "conflict", "a host has a leased address: the lease gives way")              \
+	X(PASS_HANDED_ON, "pass_handed_on", "to a lease that gave way: readdressed to the host") \
+	X(PASS_HOST, "pass_host", "target is a host's: left to it")                              \
+	X(PASS_DENSITY, "pass_density", "target is none of the addresses that ever live")        \
+	X(PASS_UNVERIFIED, "pass_unverified", "target has not been found free yet")              \
+	X(PASS_WOULD_CLAIM, "pass_would_claim", "dark, would be bound, but this is a dry run")   \
+	X(PASS_PATIENCE, "pass_patience", "dark, the requester has to ask again later")          \
+	X(PASS_PANIC, "pass_panic", "target is in a range, and the operator has said panic")     \
+	X(DROP_PANIC, "drop_panic", "to a lease, and the operator has said panic: dropped")
 
 #define SKEP_VERDICTS_PORT(X)                                                                     \
 	X(PORT_OUT_ARP, "port_out_arp", "ARP of a container: sent out of the uplink")             \
@@ -44,11 +57,41 @@
 	X(PORT_DROP_MAC, "port_drop_mac", "source MAC is not the lease's: dropped")               \
 	X(PORT_DROP_ADDR, "port_drop_addr", "source address is not the lease's: dropped")         \
 	X(PORT_DROP_ARP, "port_drop_arp", "ARP sender fields are not the lease's: dropped")       \
-	X(PORT_DROP_NO_UPLINK, "port_drop_no_uplink", "the uplink is gone: dropped")
+	X(PORT_DROP_NO_UPLINK, "port_drop_no_uplink", "the uplink is gone: dropped")              \
+	X(PORT_OUT_ALLOWED, "port_out_allowed", "begun by a container, let out by a rule")        \
+	X(PORT_OUT_REDIRECTED, "port_out_redirected", "begun by a container, sent elsewhere")     \
+	X(PORT_REJECTED, "port_rejected", "begun by a container, refused with RST or ICMP")       \
+	X(PORT_DROP_RULE, "port_drop_rule", "begun by a container, dropped by a rule")            \
+	X(PORT_DROP_LIMIT, "port_drop_limit", "begun by a container, more than a rule's limit")   \
+	X(PORT_DROP_FARM, "port_drop_farm", "to an address of the farm: dropped")                 \
+	X(PORT_DROP_BOX, "port_drop_box", "to an address of the box: dropped")                    \
+	X(PORT_DROP_LOCAL, "port_drop_local", "to no station on a wire, or link-local: dropped")  \
+	X(PORT_DROP_GROUP, "port_drop_group", "multicast or broadcast: dropped")                  \
+	X(PORT_DROP_OPTIONS, "port_drop_options", "IPv4 options: dropped")                        \
+	X(PORT_DROP_PROTOCOL, "port_drop_protocol", "neither TCP, UDP nor ICMP: dropped")         \
+	X(PORT_DROP_ICMP, "port_drop_icmp", "ICMP that answers nothing from outside: dropped")    \
+	X(PORT_DROP_FRAGMENT, "port_drop_fragment", "fragment, tiny, overlapping or unannounced") \
+	X(PORT_DROP_ARP_TARGET, "port_drop_arp_target", "who-has for somebody who never called")  \
+	X(PORT_DROP_NO_FLOW, "port_drop_no_flow", "the kernel has no room for the flow: dropped") \
+	X(PORT_DROP_BRAKE, "port_drop_brake", "the farm sends more than egress_max: dropped")     \
+	X(PORT_DROP_PANIC, "port_drop_panic", "nothing gets out until the operator resumes")
+
+/* Inside a world: what a container meets that is reflected. Counted by the port program. */
+#define SKEP_VERDICTS_REFLECT(X)                                                                   \
+	X(REFLECT_ARP, "reflect_arp", "ARP inside a world: brought to the container there")        \
+	X(REFLECT_IP, "reflect_ip", "IPv4 inside a world: brought to the container there")         \
+	X(REFLECT_GATEWAY, "reflect_gateway", "who-has for a reflection's gateway: answered")      \
+	X(ASK_REFLECT, "ask_reflect", "dark in its world: held, skepd is asked for a reflection")  \
+	X(REFLECT_DROP_TARGET, "reflect_drop_target", "no machine can be meant: dropped")          \
+	X(REFLECT_DROP_DRAIN, "reflect_drop_drain", "dark in its world, and the farm is drained")  \
+	X(REFLECT_DROP_BUDGET, "reflect_drop_budget", "dark in its world, asked for too often")    \
+	X(REFLECT_DROP_RING_FULL, "reflect_drop_ring_full", "dark in its world, ring buffer full") \
+	X(REFLECT_DROP_TOO_LONG, "reflect_drop_too_long", "dark in its world, frame too long")
 
 #define SKEP_VERDICTS_DAEMON(X)                                                                 \
 	X(BOUND, "bound", "an address was given to a container")                                \
 	X(SHARED, "shared", "an address was given to a container that has one already")         \
+	X(REFLECTED, "reflected", "an address was given to a container for one intruder")       \
 	X(WAITED, "waited", "first contact that waited for a container to become idle")         \
 	X(ADOPTED, "adopted", "a lease was taken over from an earlier skepd")                   \
 	X(RESENT, "resent", "held frame of an address that was bound meanwhile")                \
@@ -56,11 +99,16 @@
 	X(NO_BIND_POOL_EMPTY, "no_bind_pool_empty", "no idle container: stays dark")            \
 	X(NO_BIND_LATE, "no_bind_late", "asked for seconds ago, before this skepd ran")         \
 	X(NO_BIND_STOPPING, "no_bind_stopping", "skepd is stopping or drained: stays dark")     \
+	X(NO_BIND_PANIC, "no_bind_panic", "asked before the farm went into panic: stays dark")  \
 	X(NO_BIND_NO_RANGE, "no_bind_no_range", "asked for an address of no range")             \
 	X(NO_BIND_WRONG_MAC, "no_bind_wrong_mac", "frame was sent to a MAC not this address's") \
 	X(NO_BIND_BAD_RECORD, "no_bind_bad_record", "ring record that does not parse")          \
 	X(NO_BIND_PLUMB, "no_bind_plumb", "the container refused the address: rolled back")     \
 	X(NO_BIND_MAP, "no_bind_map", "a map refused the lease: rolled back")                   \
+	X(NO_BIND_REFLECTIONS, "no_bind_reflections", "reflections allowed are used up")        \
+	X(NO_BIND_WORLD, "no_bind_world", "no machine there, or its intruder is gone")          \
+	X(NO_BIND_HOST, "no_bind_host", "a host has the address: stays dark")                   \
+	X(RELEASED_CONFLICT, "released_conflict", "released: a host has the address")           \
 	X(RELEASED_COMMAND, "released_command", "released by the operator")                     \
 	X(RELEASED_IDLE, "released_idle", "released after idle_timeout")                        \
 	X(RELEASED_LIFETIME, "released_lifetime", "released after max_lifetime")                \
@@ -70,6 +118,7 @@
 	X(RELEASED_STOP, "released_stop", "released because skepd stops")                       \
 	X(RELEASED_EXCLUDED, "released_excluded", "released: the box itself got the address")   \
 	X(RELEASED_DIED, "released_died", "released because the container ended by itself")     \
+	X(RELEASED_ROOT, "released_root", "released with the intruder it was a reflection for") \
 	X(CONTAINER_STARTED, "container_started", "a container became idle")                    \
 	X(CONTAINER_RECYCLED, "container_recycled", "a container was destroyed with its layer") \
 	X(CONTAINER_DIED, "container_died", "a container ended by itself")                      \
@@ -80,10 +129,14 @@
 	  "a container was taken over from an earlier skepd")                                   \
 	X(RECYCLE_FAILED, "recycle_failed", "a container could not be removed; tried again")    \
 	X(KEEPER_DIED, "keeper_died", "a keeper process ended and was replaced")                \
+	X(SWEEPER_DIED, "sweeper_died", "the sweeper process ended and was replaced")           \
 	X(KEEPER_FAILED, "keeper_failed", "a keeper could not be forked; tried again")          \
 	X(LOG_DROPPED, "log_dropped", "a log line or event found its queue full")
 
-#define SKEP_VERDICTS(X) SKEP_VERDICTS_UPLINK(X) SKEP_VERDICTS_PORT(X) SKEP_VERDICTS_DAEMON(X)
+#define SKEP_VERDICTS(X)        \
+	SKEP_VERDICTS_UPLINK(X) \
+	SKEP_VERDICTS_HOSTS(X)  \
+	SKEP_VERDICTS_PORT(X) SKEP_VERDICTS_REFLECT(X) SKEP_VERDICTS_DAEMON(X)
 
 enum skep_verdict {
 #define SKEP_VERDICT_ENUM(name, label, help) SKEP_##name,

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <cmocka.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -19,7 +20,7 @@
 #include <sys/socket.h>
 
 #include "cleanup.h"
-#include "filter.c" /* tests of bpf/ are linked with no object of user/ */
+#include "filter.h"
 
 #define WAIT_TRIES 100
 
@@ -146,6 +147,23 @@ static void replaced_only_the_new_one_does(void **state)
 	free_counter(&new);
 }
 
+/* An earlier skepd made clsact. */
+static void also_at_the_former_kind_of_qdisc(void **state)
+{
+	struct counter old = new_counter(), new = new_counter();
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)port, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = old.program, .handle = 1, .priority = 1);
+
+	(void)state;
+	assert_int_equal(bpf_tc_hook_create(&hook), 0);
+	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
+	assert_int_equal(filter_replace(port, new.program), 0);
+	assert_true(sees_a_frame(&new));
+	assert_int_equal(count_of(&old), 0);
+	free_counter(&old);
+	free_counter(&new);
+}
+
 static void it_outlives_its_descriptor(void **state)
 {
 	struct counter c = new_counter();
@@ -173,6 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_PAIR(attached_it_sees_every_frame),
 		WITH_PAIR(replaced_only_the_new_one_does),
+		WITH_PAIR(also_at_the_former_kind_of_qdisc),
 		WITH_PAIR(it_outlives_its_descriptor),
 		cmocka_unit_test(no_such_port_is_an_error),
 	};

@@ -16,9 +16,11 @@
 #include "../table.h"
 #include "harness.h"
 #include "port.skel.h"
+#include "skep/policy.h"
 
 #define UPLINK 3
-#define PORT 1 /* frames seem to come from the loopback device, which is number 1 everywhere */
+#define POLICY 1 /* that lets everything out */
+#define PORT 1	 /* frames seem to come from the loopback device, which is number 1 everywhere */
 
 #define IP_VLAN_9 "\x0a\x42\x04\x09"	   /* 10.66.4.9, leased to the port on VLAN 9 */
 #define IP_OTHER_UPLINK "\x0a\x42\x04\x0a" /* 10.66.4.10, leased to the port on another uplink */
@@ -79,6 +81,7 @@ static void set_ports(enum world world)
 		.container = 5,
 		.uplink = world == UPLINK_BEYOND ? SKEP_UPLINKS_MAX : UPLINK,
 		.vlan = world == ON_VLAN_7 ? 7 : 0,
+		.policy = POLICY,
 	};
 	int map = fd_of(skel->maps.ports);
 
@@ -94,6 +97,7 @@ static void set_uplinks(enum world world)
 	for (__u32 i = 0; i < SKEP_UPLINKS_MAX; i++) {
 		struct skep_uplink value = {
 			.ifindex = i == UPLINK && world == UPLINK_MISSING ? 0 : 200 + i,
+			.gateway = harness_ip(IP_ROUTER),
 		};
 
 		assert_int_equal(
@@ -109,6 +113,16 @@ static void set_beyond(void)
 
 	key.uplink = SKEP_UPLINKS_MAX;
 	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.leases), &key, &value, BPF_ANY), 0);
+}
+
+/* What may be sent to whom is test_rules.c's to see. */
+static void set_policy(void)
+{
+	static const struct skep_policy policy = {.serial = 1, .verdict = SKEP_RULE_ALLOW};
+	__u32 slot = POLICY;
+
+	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.policies), &slot, &policy, BPF_ANY),
+			 0);
 }
 
 /* ---- one frame ------------------------------------------------------------- */
@@ -130,7 +144,7 @@ struct row {
 
 static void check_row(const struct row *row)
 {
-	bool sent = row->verdict == SKEP_PORT_OUT_ARP || row->verdict == SKEP_PORT_OUT_IP;
+	bool sent = row->verdict == SKEP_PORT_OUT_ARP || row->verdict == SKEP_PORT_OUT_ALLOWED;
 	const struct bytes *out = row->out.at ? &row->out : &row->in;
 	__u64 coarse_ns = harness_clock(CLOCK_MONOTONIC_COARSE);
 	static struct outcome outcome;
@@ -139,6 +153,7 @@ static void check_row(const struct row *row)
 	set_beyond();
 	set_ports(row->world);
 	set_uplinks(row->world);
+	set_policy();
 	harness_mark(fd_of(skel->maps.counters));
 	harness_run(bpf_program__fd(skel->progs.port), row->in.at, row->in.len, &outcome);
 	harness_check_counted(fd_of(skel->maps.counters), row->verdict);
@@ -164,14 +179,7 @@ static void becomes(void **state)
 
 static const struct row rows[] = {
 	/* What a lease allows. */
-	{"IPv4", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_LEASED)), OUT(IP, OWN)},
-	{"IPv4 with an option",
-	 BYTES(FROM_LEASE TYPE_IPV4 IPV4_FROM("\x46", IP_LEASED, IP_CLIENT) "\x94\x04\x00\x00"),
-	 OUT(IP, OWN)},
-	{"IPv4, broadcast", BYTES(FROM_LEASE_TO_ALL TYPE_IPV4 IPV4(IP_LEASED, IP_ALL)),
-	 OUT(IP, OWN)},
-	{"IPv4, multicast", BYTES(MAC_GROUP MAC_LEASE TYPE_IPV4 IPV4(IP_LEASED, IP_GROUP)),
-	 OUT(IP, OWN)},
+	{"IPv4", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_LEASED)), OUT(ALLOWED, OWN)},
 	{"who-has", BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEASE, IP_LEASED)), OUT(ARP, OWN)},
 	{"is-at",
 	 BYTES(FROM_LEASE TYPE_ARP IS_AT(MAC_LEASE, IP_LEASED, MAC_ROUTER, IP_ROUTER) PADDING),
@@ -179,18 +187,18 @@ static const struct row rows[] = {
 	{"announcement (RFC 5227 2.3)",
 	 BYTES(FROM_LEASE_TO_ALL TYPE_ARP WHO_HAS(MAC_LEASE, IP_LEASED, IP_LEASED)), OUT(ARP, OWN)},
 	{"IPv4 of a port on a VLAN", BYTES(MAC_ROUTER MAC_TAGGED TYPE_IPV4 PING(IP_LEASED)),
-	 .world = ON_VLAN_7, OUT(IP, OWN_VLAN_7)},
+	 .world = ON_VLAN_7, OUT(ALLOWED, OWN_VLAN_7)},
 	{"who-has of a port on a VLAN",
 	 BYTES(MAC_ALL MAC_TAGGED TYPE_ARP ASK(MAC_TAGGED, IP_LEASED)), .world = ON_VLAN_7,
 	 OUT(ARP, OWN_VLAN_7)},
 
 	/* A further address of its container: leaves with the link address that is this one's. */
-	{"shared: IPv4", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_SECOND)), OUT(IP, SECOND),
+	{"shared: IPv4", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_SECOND)), OUT(ALLOWED, SECOND),
 	 .out = BYTES(MAC_ROUTER MAC_SECOND TYPE_IPV4 PING(IP_SECOND))},
 	{"shared: IPv4 of yet another address", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_THIRD)),
-	 OUT(IP, THIRD), .out = BYTES(MAC_ROUTER MAC_THIRD TYPE_IPV4 PING(IP_THIRD))},
+	 OUT(ALLOWED, THIRD), .out = BYTES(MAC_ROUTER MAC_THIRD TYPE_IPV4 PING(IP_THIRD))},
 	{"shared: IPv4, broadcast", BYTES(FROM_LEASE_TO_ALL TYPE_IPV4 IPV4(IP_SECOND, IP_ALL)),
-	 OUT(IP, SECOND), .out = BYTES(MAC_ALL MAC_SECOND TYPE_IPV4 IPV4(IP_SECOND, IP_ALL))},
+	 DROPPED(GROUP)},
 	{"shared: who-has", BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEASE, IP_SECOND)),
 	 OUT(ARP, SECOND), .out = BYTES(MAC_ALL MAC_SECOND TYPE_ARP ASK(MAC_SECOND, IP_SECOND))},
 	{"shared: is-at",
@@ -208,7 +216,7 @@ static const struct row rows[] = {
 	 .out = BYTES(
 		 MAC_ALL MAC_SECOND TYPE_ARP IS_AT(MAC_SECOND, IP_SECOND, MAC_SECOND, IP_SECOND))},
 	{"shared: IPv4 of a port on a VLAN", BYTES(MAC_ROUTER MAC_TAGGED TYPE_IPV4 PING(IP_SECOND)),
-	 .world = ON_VLAN_7, OUT(IP, SECOND_VLAN_7),
+	 .world = ON_VLAN_7, OUT(ALLOWED, SECOND_VLAN_7),
 	 .out = BYTES(MAC_ROUTER MAC_SECOND TYPE_IPV4 PING(IP_SECOND))},
 	{"shared: who-has of a port on a VLAN",
 	 BYTES(MAC_ALL MAC_TAGGED TYPE_ARP ASK(MAC_TAGGED, IP_SECOND)), .world = ON_VLAN_7,
@@ -350,7 +358,7 @@ static const struct bytes own_arp = BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEA
 static void frames_of_any_length(void **state)
 {
 	static const size_t lens[] = {60, 1514, 3000};
-	struct row row = {.name = "", OUT(IP, OWN)};
+	struct row row = {.name = "", OUT(ALLOWED, OWN)};
 	static __u8 buf[FRAME_MAX];
 
 	(void)state;
@@ -387,17 +395,26 @@ static void leases_count_their_frames(void **state)
 	set_leases();
 	set_ports(BOUND);
 	set_uplinks(BOUND);
+	set_policy();
 	harness_mark(fd_of(skel->maps.counters));
 	for (int i = 0; i < 10; i++)
 		harness_run(bpf_program__fd(skel->progs.port), own_ip.at, own_ip.len, &outcome);
-	harness_check_counted_n(fd_of(skel->maps.counters), SKEP_PORT_OUT_IP, 10);
+	harness_check_counted_n(fd_of(skel->maps.counters), SKEP_PORT_OUT_ALLOWED, 10);
 	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.leases), &key, &lease), 0);
 	assert_int_equal(lease.packets_out, 20 + 10);
 }
 
+/* Of those that are about who sends; what is sent is for test_flows.c, test_rules.c and
+ * test_spoof.c.
+ */
 static void every_verdict_was_seen(void **state)
 {
-	static const enum skep_verdict verdicts[] = {SKEP_VERDICTS_PORT(HARNESS_VERDICT)};
+	static const enum skep_verdict verdicts[] = {
+		SKEP_PORT_OUT_ARP,     SKEP_PORT_OUT_ALLOWED,	 SKEP_PORT_DROP_UNBOUND,
+		SKEP_PORT_DROP_OTHER,  SKEP_PORT_DROP_GROUP,	 SKEP_PORT_DROP_MALFORMED,
+		SKEP_PORT_DROP_TAGGED, SKEP_PORT_DROP_MAC,	 SKEP_PORT_DROP_ADDR,
+		SKEP_PORT_DROP_ARP,    SKEP_PORT_DROP_NO_UPLINK,
+	};
 
 	(void)state;
 	harness_check_seen(verdicts, ARRAY_SIZE(verdicts));

@@ -27,6 +27,8 @@
 #define IP_SECOND "\x0a\x42\x04\x15"	   /* 10.66.4.21, leased to who has 10.66.4.3 as well */
 
 #define MAC_SECOND "\x00\x25\x90\x21\x21\x21"
+#define MAC_DARK "\x00\x25\x90\xeb\x3c\x47"   /* of 10.66.4.2, by the settings below */
+#define MAC_DARK_7 "\x00\x25\x90\xfd\xf0\x68" /* of 10.66.4.2 on VLAN 7 */
 
 /* SECOND is a further address of the container that has PLAIN: its link address is PLAIN's. */
 enum lease {
@@ -124,18 +126,46 @@ static void set_ranges(void)
 			.vlan = ranges[i].vlan,
 			.ip = harness_ip(ranges[i].ip),
 		};
-		struct skep_range value = {.excluded = ranges[i].excluded};
+		struct skep_range value = {
+			.flags = ranges[i].excluded ? SKEP_RANGE_EXCLUDED : 0,
+			.density = ~0U,
+		};
 
 		assert_int_equal(
 			bpf_map_update_elem(fd_of(skel->maps.ranges), &key, &value, BPF_ANY), 0);
 	}
 }
 
+/* Link addresses begin with this prefix, and follow from a key of zeros. */
 static void set_settings(const struct skep_settings *value)
 {
+	struct skep_settings s = *value;
 	__u32 only = 0;
 
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.settings), &only, value, BPF_ANY), 0);
+	s.n_ouis = 1;
+	memcpy(s.ouis[0], "\x00\x25\x90", sizeof(s.ouis[0]));
+	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.settings), &only, &s, BPF_ANY), 0);
+}
+
+static void set_uplink(void)
+{
+	const struct skep_uplink uplink = {
+		.first = 0x0a420000,
+		.last = 0xc00002ff,
+	};
+	__u32 ordinal = UPLINK;
+
+	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.uplinks), &ordinal, &uplink, BPF_ANY),
+			 0);
+}
+
+/* Nobody has been heard yet; what hosts do is for test_hosts.c. */
+static void forget_hosts(void)
+{
+	struct skep_addr key;
+
+	while (!bpf_map_get_next_key(fd_of(skel->maps.hosts), NULL, &key))
+		assert_int_equal(bpf_map_delete_elem(fd_of(skel->maps.hosts), &key), 0);
 }
 
 /* ---- one frame ------------------------------------------------------------- */
@@ -207,6 +237,7 @@ static void check_row(const struct row *row)
 	const struct bytes *out = row->out.at ? &row->out : &row->in;
 	static struct outcome outcome;
 
+	forget_hosts();
 	set_leases();
 	set_settings(&row->settings);
 	consume();
@@ -233,6 +264,8 @@ static void becomes(void **state)
 #define TO_LEASE MAC_LEASE MAC_ROUTER
 #define TO_TAGGED MAC_TAGGED MAC_ROUTER
 #define TO_OTHER MAC_OTHER MAC_ROUTER
+#define TO_DARK MAC_DARK MAC_ROUTER
+#define TO_DARK_7 MAC_DARK_7 MAC_ROUTER
 #define TO_SECOND MAC_SECOND MAC_ROUTER
 #define ASK(ip) WHO_HAS(MAC_ROUTER, IP_ROUTER, ip)
 #define PING(ip) IPV4(IP_CLIENT, ip)
@@ -263,7 +296,7 @@ static const struct row rows[] = {
 	{"who-has for an excluded address", BYTES(TO_ALL TYPE_ARP ASK(IP_HOLE)), PASSES(EXCLUDED)},
 	{"IPv4 to an excluded address", BYTES(TO_OTHER TYPE_IPV4 PING(IP_HOLE)), PASSES(EXCLUDED)},
 	{"is-at for an excluded address",
-	 BYTES(TO_LEASE TYPE_ARP IS_AT(MAC_ROUTER, IP_LEASED, MAC_LEASE, IP_ROUTER)),
+	 BYTES(TO_ALL TYPE_ARP IS_AT(MAC_LEASE, IP_LEASED, MAC_LEASE, IP_ROUTER)),
 	 PASSES(EXCLUDED)},
 
 	/* Cut off, malformed, impossible: also for a leased address. */
@@ -280,7 +313,7 @@ static const struct row rows[] = {
 	 BYTES(TO_LEASE TYPE_IPV4 IPV4_FROM("\x47", IP_CLIENT, IP_LEASED) "\x94\x04\x00\x00"),
 	 PASSES(TRUNCATED)},
 	{"IPv4 to a dark address that ends inside its options",
-	 BYTES(TO_OTHER TYPE_IPV4 IPV4_FROM("\x46", IP_CLIENT, IP_DARK)), PASSES(TRUNCATED)},
+	 BYTES(TO_DARK TYPE_IPV4 IPV4_FROM("\x46", IP_CLIENT, IP_DARK)), PASSES(TRUNCATED)},
 	{"half a tag", BYTES(TO_ALL TAG_7 "\x08"), PASSES(TRUNCATED)},
 	{"ARP of another hardware type",
 	 BYTES(TO_ALL TYPE_ARP
@@ -304,10 +337,9 @@ static const struct row rows[] = {
 	{"who-has for a lease", BYTES(TO_ALL TYPE_ARP ASK(IP_LEASED) PADDING), LEASED(ARP, PLAIN)},
 	{"who-has for a lease, sent to it", BYTES(TO_LEASE TYPE_ARP ASK(IP_LEASED)),
 	 LEASED(ARP, PLAIN)},
-	{"probe for a lease, which has to defend itself",
-	 BYTES(TO_ALL TYPE_ARP WHO_HAS(MAC_ROUTER, IP_NONE, IP_LEASED)), LEASED(ARP, PLAIN)},
-	{"somebody announces a lease's address",
-	 BYTES(TO_ALL TYPE_ARP WHO_HAS(MAC_OTHER, IP_LEASED, IP_LEASED)), LEASED(ARP, PLAIN)},
+	{"a lease's own announcement, which comes back",
+	 BYTES(MAC_ALL MAC_LEASE TYPE_ARP WHO_HAS(MAC_LEASE, IP_LEASED, IP_LEASED)),
+	 LEASED(ARP, PLAIN)},
 	{"is-at for a lease",
 	 BYTES(TO_LEASE TYPE_ARP IS_AT(MAC_ROUTER, IP_ROUTER, MAC_LEASE, IP_LEASED)),
 	 LEASED(ARP, PLAIN)},
@@ -400,7 +432,7 @@ static const struct row rows[] = {
 	{"who-has for a dark address", BYTES(TO_ALL TYPE_ARP ASK(IP_DARK)), HELD_ARP(IP_DARK)},
 	{"who-has for a dark address, padded", BYTES(TO_ALL TYPE_ARP ASK(IP_DARK) PADDING),
 	 HELD_ARP(IP_DARK)},
-	{"who-has for a dark address, sent to one station", BYTES(TO_OTHER TYPE_ARP ASK(IP_DARK)),
+	{"who-has for a dark address, sent to one station", BYTES(TO_DARK TYPE_ARP ASK(IP_DARK)),
 	 HELD_ARP(IP_DARK)},
 	{"who-has for an address that is leased on a VLAN only",
 	 BYTES(TO_ALL TYPE_ARP ASK(IP_VLAN_9)), HELD_ARP(IP_VLAN_9)},
@@ -414,11 +446,24 @@ static const struct row rows[] = {
 	 BYTES(TO_ALL TAG_7 TYPE_ARP ASK(IP_HOLE)), HELD_ARP(IP_HOLE), .vlan = 7},
 	{"who-has, priority-tagged, for a dark address",
 	 BYTES(TO_ALL TAG("\xe0\x00") TYPE_ARP ASK(IP_DARK)), HELD_ARP(IP_DARK)},
-	{"IPv4 to a dark address", BYTES(TO_OTHER TYPE_IPV4 PING(IP_DARK)), HELD_IP(IP_DARK)},
+	{"IPv4 to a dark address", BYTES(TO_DARK TYPE_IPV4 PING(IP_DARK)), HELD_IP(IP_DARK)},
 	{"IPv4 header alone to a dark address",
-	 BYTES(TO_OTHER TYPE_IPV4 IPV4_FROM("\x45", IP_CLIENT, IP_DARK)), HELD_IP(IP_DARK)},
-	{"IPv4 to a dark address on a VLAN", BYTES(TO_OTHER TAG_7 TYPE_IPV4 PING(IP_DARK)),
+	 BYTES(TO_DARK TYPE_IPV4 IPV4_FROM("\x45", IP_CLIENT, IP_DARK)), HELD_IP(IP_DARK)},
+	{"IPv4 to a dark address on a VLAN", BYTES(TO_DARK_7 TAG_7 TYPE_IPV4 PING(IP_DARK)),
 	 HELD_IP(IP_DARK), .vlan = 7},
+
+	/* To a dark address, but not to its link address. */
+	{"IPv4 to a dark address and another MAC", BYTES(TO_OTHER TYPE_IPV4 PING(IP_DARK)),
+	 .verdict = SKEP_DROP_WRONG_MAC},
+	{"IPv4 to a dark address and a decoy's MAC", BYTES(TO_LEASE TYPE_IPV4 PING(IP_DARK)),
+	 .verdict = SKEP_DROP_WRONG_MAC},
+	{"IPv4 to a dark address and its MAC on another VLAN",
+	 BYTES(TO_DARK_7 TYPE_IPV4 PING(IP_DARK)), .verdict = SKEP_DROP_WRONG_MAC},
+	{"who-has for a dark address, sent to another MAC", BYTES(TO_OTHER TYPE_ARP ASK(IP_DARK)),
+	 .verdict = SKEP_DROP_WRONG_MAC},
+	{"IPv4 to a dark address and a MAC with its last bit off",
+	 BYTES("\x00\x25\x90\xeb\x3c\x46" MAC_ROUTER TYPE_IPV4 PING(IP_DARK)),
+	 .verdict = SKEP_DROP_WRONG_MAC},
 
 	/* To a dark address, but no reason to bind it. */
 	{"probe for a dark address", BYTES(TO_ALL TYPE_ARP WHO_HAS(MAC_ROUTER, IP_NONE, IP_DARK)),
@@ -435,14 +480,14 @@ static const struct row rows[] = {
 	 PASSES(IP_GROUP)},
 	{"IPv4 to a dark address, multicast", BYTES(MAC_GROUP MAC_ROUTER TYPE_IPV4 PING(IP_DARK)),
 	 PASSES(IP_GROUP)},
-	{"IPv4 from nobody to a dark address", BYTES(TO_OTHER TYPE_IPV4 IPV4(IP_NONE, IP_DARK)),
+	{"IPv4 from nobody to a dark address", BYTES(TO_DARK TYPE_IPV4 IPV4(IP_NONE, IP_DARK)),
 	 PASSES(IP_SENDER)},
 	{"IPv4 from loopback to a dark address",
-	 BYTES(TO_OTHER TYPE_IPV4 IPV4(IP_LOOPBACK, IP_DARK)), PASSES(IP_SENDER)},
+	 BYTES(TO_DARK TYPE_IPV4 IPV4(IP_LOOPBACK, IP_DARK)), PASSES(IP_SENDER)},
 	{"IPv4 from a multicast address to a dark address",
-	 BYTES(TO_OTHER TYPE_IPV4 IPV4(IP_GROUP, IP_DARK)), PASSES(IP_SENDER)},
+	 BYTES(TO_DARK TYPE_IPV4 IPV4(IP_GROUP, IP_DARK)), PASSES(IP_SENDER)},
 	{"IPv4 from the broadcast address to a dark address",
-	 BYTES(TO_OTHER TYPE_IPV4 IPV4(IP_ALL, IP_DARK)), PASSES(IP_SENDER)},
+	 BYTES(TO_DARK TYPE_IPV4 IPV4(IP_ALL, IP_DARK)), PASSES(IP_SENDER)},
 	{"IPv4 to a dark address in a frame from a group",
 	 BYTES(MAC_OTHER MAC_GROUP TYPE_IPV4 PING(IP_DARK)), PASSES(IP_SENDER)},
 
@@ -451,7 +496,7 @@ static const struct row rows[] = {
 	 DRAINED},
 	{"drained: who-has for a dark address on a VLAN", BYTES(TO_ALL TAG_7 TYPE_ARP ASK(IP_DARK)),
 	 PASSES(DRAIN), DRAINED},
-	{"drained: IPv4 to a dark address", BYTES(TO_OTHER TYPE_IPV4 PING(IP_DARK)), PASSES(DRAIN),
+	{"drained: IPv4 to a dark address", BYTES(TO_DARK TYPE_IPV4 PING(IP_DARK)), PASSES(DRAIN),
 	 DRAINED},
 	{"drained: who-has for a dark address, budgets used up",
 	 BYTES(TO_ALL TYPE_ARP ASK(IP_DARK)), PASSES(DRAIN),
@@ -470,11 +515,11 @@ static const struct row rows[] = {
 	 .verdict = SKEP_DROP_BUDGET, USED_UP(bind)},
 	{"over the farm's budget: who-has on a VLAN", BYTES(TO_ALL TAG_7 TYPE_ARP ASK(IP_DARK)),
 	 .verdict = SKEP_DROP_BUDGET, USED_UP(bind)},
-	{"over the farm's budget: IPv4", BYTES(TO_OTHER TYPE_IPV4 PING(IP_DARK)),
+	{"over the farm's budget: IPv4", BYTES(TO_DARK TYPE_IPV4 PING(IP_DARK)),
 	 .verdict = SKEP_DROP_BUDGET, USED_UP(bind)},
 	{"over the requester's budget: who-has", BYTES(TO_ALL TYPE_ARP ASK(IP_DARK)),
 	 .verdict = SKEP_DROP_BUDGET_REQUESTER, USED_UP(requester)},
-	{"over the requester's budget: IPv4", BYTES(TO_OTHER TYPE_IPV4 PING(IP_DARK)),
+	{"over the requester's budget: IPv4", BYTES(TO_DARK TYPE_IPV4 PING(IP_DARK)),
 	 .verdict = SKEP_DROP_BUDGET_REQUESTER, USED_UP(requester)},
 	{"over both budgets: who-has", BYTES(TO_ALL TYPE_ARP ASK(IP_DARK)),
 	 .verdict = SKEP_DROP_BUDGET_REQUESTER, BOTH_USED_UP},
@@ -492,8 +537,8 @@ static const struct row rows[] = {
 /* ---- lengths --------------------------------------------------------------- */
 
 static const struct bytes dark_arp = BYTES(TO_ALL TYPE_ARP ASK(IP_DARK));
-static const struct bytes dark_ip = BYTES(TO_OTHER TYPE_IPV4 PING(IP_DARK));
-static const struct bytes dark_tagged = BYTES(TO_OTHER TAG_7 TYPE_IPV4 PING(IP_DARK));
+static const struct bytes dark_ip = BYTES(TO_DARK TYPE_IPV4 PING(IP_DARK));
+static const struct bytes dark_tagged = BYTES(TO_DARK_7 TAG_7 TYPE_IPV4 PING(IP_DARK));
 static const struct bytes leased_ip = BYTES(TO_LEASE TYPE_IPV4 PING(IP_LEASED));
 static const struct bytes leased_tagged = BYTES(TO_TAGGED TAG_7 TYPE_IPV4 PING(IP_LEASED));
 static const struct bytes foreign_ip = BYTES(TO_OTHER TYPE_IPV4 PING(IP_FOREIGN));
@@ -592,8 +637,8 @@ static void cut_off_anywhere(void **state)
 		{BYTES(TO_ALL TAG_7 TYPE_ARP ASK(IP_DARK)),
 		 46,
 		 {.name = "", HELD_ARP(IP_DARK), .vlan = 7}},
-		{BYTES(TO_OTHER TYPE_IPV4 PING(IP_DARK)), 34, {.name = "", HELD_IP(IP_DARK)}},
-		{BYTES(TO_OTHER TAG_7 TYPE_IPV4 PING(IP_DARK)),
+		{BYTES(TO_DARK TYPE_IPV4 PING(IP_DARK)), 34, {.name = "", HELD_IP(IP_DARK)}},
+		{BYTES(TO_DARK_7 TAG_7 TYPE_IPV4 PING(IP_DARK)),
 		 38,
 		 {.name = "", HELD_IP(IP_DARK), .vlan = 7}},
 	};
@@ -978,6 +1023,8 @@ static int setup(void **state)
 	if (!ring.buffer)
 		return -1;
 	set_ranges();
+	set_uplink();
+	set_settings(&(struct skep_settings){});
 	soil_the_ring();
 	return 0;
 }

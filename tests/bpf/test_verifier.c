@@ -16,8 +16,8 @@
 #include "uplink.skel.h"
 
 /* About twice what Linux 6.18 walks. */
-#define UPLINK_BUDGET 8000
-#define PORT_BUDGET 3000
+#define UPLINK_BUDGET 40000
+#define PORT_BUDGET 45000
 
 static void check_budget(const struct bpf_program *program, __u32 budget)
 {

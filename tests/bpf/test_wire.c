@@ -26,9 +26,11 @@
 #include "../table.h"
 #include "harness.h"
 #include "port.skel.h"
+#include "skep/policy.h"
 #include "uplink.skel.h"
 
 #define UPLINK 3
+#define POLICY 1
 #define NO_TAG (-1)
 
 /**
@@ -176,9 +178,20 @@ static void set_leases(void)
 	harness_set_leases(bpf_map__fd(port->maps.leases), leases, ARRAY_SIZE(leases));
 }
 
+/* What may leave is not looked at here. */
+static void set_policy(void)
+{
+	static const struct skep_policy open_policy = {.serial = 1, .verdict = SKEP_RULE_ALLOW};
+	__u32 slot = POLICY;
+
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(port->maps.policies), &slot, &open_policy,
+					     BPF_ANY),
+			 0);
+}
+
 static void set_port(__u16 vlan)
 {
-	struct skep_port value = {.uplink = UPLINK, .vlan = vlan};
+	struct skep_port value = {.uplink = UPLINK, .vlan = vlan, .policy = POLICY};
 	__u32 key = if_nametoindex("port");
 
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(port->maps.ports), &key, &value, BPF_ANY),
@@ -226,6 +239,7 @@ static int setup(void **state)
 	box = listen_at("uplink");
 	set_leases();
 	set_uplink();
+	set_policy();
 	return 0;
 }
 
@@ -329,8 +343,8 @@ static void check_dropped(const struct bytes *frame, enum skep_verdict verdict)
 	put(inside, frame);
 	put(inside, &pong);
 	check_arrives(gateway, &pong, NO_TAG);
-	assert_int_equal(harness_counter(counters, SKEP_PORT_OUT_IP),
-			 counted_before[SKEP_PORT_OUT_IP] + 1);
+	assert_int_equal(harness_counter(counters, SKEP_PORT_OUT_ALLOWED),
+			 counted_before[SKEP_PORT_OUT_ALLOWED] + 1);
 	assert_int_equal(harness_counter(counters, verdict), counted_before[verdict] + 1);
 }
 

@@ -68,7 +68,7 @@ static void check_template(const struct template_config *template)
 	check(template->memory >= 4 << 20 && template->disk >= 1 << 20);
 	check(template->memory + template->disk > template->memory);
 	check(template->inodes >= 256 && template->files >= 64);
-	check(template->processes > 0 && template->cpu > 0);
+	check(template->processes > 0 && template->cpu <= 100000);
 	check_listens(template);
 }
 
@@ -79,7 +79,10 @@ static void check_pool(const struct config *config)
 	check(config->when_exhausted <= EXHAUSTED_SHARE && config->evict_after <= YEAR_S);
 	check(config->addresses_per_container > 0 && config->addresses_per_container <= 4096);
 	check(config->binds_per_second <= 10000000 && config->binds_per_requester <= 10000000);
+	check(config->reflections_per_container <= 4096 && config->reflections_per_second > 0);
+	check(config->reflections_max <= SKEP_CONTAINERS_MAX);
 	check(config->farm_memory >= 5 && config->farm_memory <= 100);
+	check(config->verify_rate > 0 && config->verify_rate <= 2000);
 }
 
 static size_t count_ranges_of(const struct config *config, const char *template)

@@ -92,7 +92,7 @@ static char *write_down(const struct request *request)
 		add(object, "warm", json_integer(request->warm));
 		add(object, "max", json_integer(request->max));
 	}
-	if (request->command == COMMAND_DRAIN)
+	if (request->command == COMMAND_DRAIN || request->command == COMMAND_PANIC)
 		add(object, "on", json_boolean(request->on));
 	line = json_dumps(object, JSON_COMPACT);
 	json_decref(object);
@@ -113,7 +113,7 @@ static void check_bounds(const struct request *request)
 	else
 		check(request->warm && request->warm <= request->max &&
 		      request->max <= SKEP_CONTAINERS_MAX);
-	if (request->command != COMMAND_DRAIN)
+	if (request->command != COMMAND_DRAIN && request->command != COMMAND_PANIC)
 		check(!request->on);
 }
 

@@ -137,7 +137,7 @@ violations() {
 	jq -nr "${arguments[@]}" "$disagreements"
 	process_violations "$dir/skepctl"
 	# shellcheck disable=SC2046 # one word an address
-	unanswered $(jq -r '.leases[].address' "$dir/listed") | sed 's/^/nobody answers for the leased address /'
+	unanswered $(jq -r '.leases[] | select(.uplink != "reflect").address' "$dir/listed") | sed 's/^/nobody answers for the leased address /'
 }
 
 holds() {

@@ -13,8 +13,8 @@
 #	done_testing
 #
 # From outside: SKEP_TEMPLATE (a built root file system, absolute), BUILD, LAB_PREFIX.
-# A test may set WARM, MAX, EXCLUDE, IDLE_TIMEOUT, START_TIMEOUT and STOP_TIMEOUT (seconds) before
-# skepd_start.
+# A test may set WARM, MAX, EXCLUDE, IDLE_TIMEOUT, VERIFY (on or off), START_TIMEOUT and STOP_TIMEOUT
+# (seconds) before skepd_start.
 set -Eeuo pipefail
 export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 
@@ -26,7 +26,7 @@ LAB=$ROOT/tests/lab
 export LAB_PREFIX=${LAB_PREFIX:-t$$} # a lab of its own: a demo may be running
 eval "$("$LAB" env)"
 
-WARM=${WARM:-4} MAX=${MAX:-16} EXCLUDE=${EXCLUDE:-$LAB_EXCLUDE} IDLE_TIMEOUT=${IDLE_TIMEOUT:-600} START_TIMEOUT=${START_TIMEOUT:-30} STOP_TIMEOUT=${STOP_TIMEOUT:-30}
+WARM=${WARM:-4} MAX=${MAX:-16} EXCLUDE=${EXCLUDE:-$LAB_EXCLUDE} IDLE_TIMEOUT=${IDLE_TIMEOUT:-600} VERIFY=${VERIFY:-off} START_TIMEOUT=${START_TIMEOUT:-30} STOP_TIMEOUT=${STOP_TIMEOUT:-30}
 
 test_count=0 failed_count=0 ran_to_end=0 bailed_out=0 died_at=''
 lab=none spawned='' skepd_pid='' log_shown=0
@@ -170,6 +170,7 @@ write_conf() {
 				template = "basic"
 				exclude = { "$EXCLUDE" }
 				idle_timeout = $IDLE_TIMEOUT
+				verify = "$VERIFY"
 				$(extras range "$@")
 			}
 		}

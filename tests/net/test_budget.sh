@@ -71,12 +71,15 @@ check_eq "none of them is over its own" "$each" "$(counter drop_budget_requester
 check "the pings to a leased address come to their end" wait "$pings"
 check_match "without loss" ' 0% packet loss' "$(cat "$tmp/pings")"
 
-# IP counts as well, by its source.
-wait_until 2 false || true
+# IP counts as well, by its source. It is for link addresses that were leased a moment ago.
 ips=()
-for ((i = 0; i < 2 * EACH; i++)); do
-	ips+=("$(ethernet "$FLOODER" "$FLOODER" 0800 "$(echo_request "$FLOODER_IP" "$(address $((3000 + i)))")")")
-done
+while read -r address mac; do
+	ctl release "$address" >/dev/null
+	ips+=("$(ethernet "$mac" "$FLOODER" 0800 "$(echo_request "$FLOODER_IP" "$address")")")
+done < <(ctl --json leases | jq -r --argjson n $((2 * EACH)) \
+	'[.leases[] | select(.address | startswith("10.66.4.") | not)][:$n][] | "\(.address) \(.mac)"')
+check_eq "there are enough of them" $((2 * EACH)) ${#ips[@]}
+wait_until 2 false || true
 asked=$(counter ask_ip) each=$(counter drop_budget_requester) begun=$(now_ms)
 send_lan "${ips[@]}"
 ip_arrived() { (($(counter ask_ip) - asked + $(counter drop_budget_requester) - each == 2 * EACH)); }

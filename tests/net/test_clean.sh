@@ -49,11 +49,16 @@ item_net_sysctls() {
 	in_net "$2" bash -c 'cd /proc/sys/net && find . -type f -readable | grep -v "conf/[^/]*/stable_secret$" |
 		sort | xargs grep -sH ""'
 }
-item_mounts() { sed -E 's/^[0-9]+ [0-9]+ [0-9]+:[0-9]+ //; s/shared:[0-9]+ //' "/proc/$2/mountinfo"; }
+own_ids() { # PID: of each container others; root's, and those of terminals
+	local first
+	first=$(awk '{print $2}' "/proc/$1/uid_map")
+	sed -E "s/\\b$first\\b/ROOT/g; s/\\b$((first + 5))\\b/TTY/g"
+}
+item_mounts() { sed -E 's/^[0-9]+ [0-9]+ [0-9]+:[0-9]+ //; s/shared:[0-9]+ //' "/proc/$2/mountinfo" | own_ids "$2"; }
 item_limits() { cat "/proc/$2/limits" "/proc/$2/oom_score_adj"; }
 item_scheduling() { chrt -p "$2" | sed 's/pid [0-9]*/pid/'; awk '{print $19}' "/proc/$2/stat"; taskset -p "$2" | sed 's/pid [0-9]*/pid/'; }
 item_environment() { tr '\0' '\n' <"/proc/$2/environ"; }
-item_identity() { grep -E '^(Uid|Gid|Groups|Cap...|NoNewPrivs|Seccomp):' "/proc/$2/status"; cat "/proc/$2/uid_map"; }
+item_identity() { { grep -E '^(Uid|Gid|Groups|Cap...|NoNewPrivs|Seccomp):' "/proc/$2/status"; cat "/proc/$2/uid_map"; } | own_ids "$2"; }
 item_cgroup() {
 	local dir file
 	for dir in $(groups_of "$1"); do
@@ -105,7 +110,7 @@ b"; echo left >/dev/shm.left; head -c 3000000 /dev/zero >/var/big
 for i in 1 2 3; do setsid sh -c "while :; do sleep 100; done" </dev/null >/dev/null 2>&1 & done
 setsid nc -ll -p 4444 -e sh </dev/null >/dev/null 2>&1 &
 setsid sh -c "sleep 99 | nc 127.0.0.1 80" </dev/null >/dev/null 2>&1 &
-ping -c 1 -W 1 10.66.0.1 >/dev/null; echo done: $?'
+ping -c 1 -W 1 10.66.0.1 >/dev/null; grep -q "^10.66.0.1 " /proc/net/arp; echo done: $?'
 
 # With more than he ever has: what of it is a container's goes with the container all the same.
 from_outside() {
@@ -137,7 +142,7 @@ from_outside() {
 	box ip link set "$(port_of "$name")" mtu 1400 txqueuelen 77
 }
 
-settled() { (($(item_processes '' "$1" | wc -l) >= 4)); }
+settled() { (($(item_processes '' "$1" | wc -l) >= 2)); }
 
 lab_up
 skepd_start

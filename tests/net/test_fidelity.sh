@@ -63,9 +63,11 @@ check_eq "inside, it is the same as outside" "$(mac_in_answer "$A")" \
 
 # Privileges
 pid=$(lease "$A" pid)
-check_eq "root inside is an unprivileged user outside" '1000000 1000000 1000000 1000000' "$(status_of Uid | tr '\t' ' ')"
-check_eq "of a group that is nobody's" '1000000 1000000 1000000 1000000' "$(status_of Gid | tr '\t' ' ')"
-check_match "65536 users are mapped, and root of the host is none of them" '^ *0 +1000000 +65536$' \
+name=$(ctl --json containers | jq -r --argjson pid "$pid" '.containers[] | select(.pid == $pid).container')
+id=$((1000000 + ${name#c} * 65536))
+check_eq "root inside is an unprivileged user outside" "$id $id $id $id" "$(status_of Uid | tr '\t' ' ')"
+check_eq "of a group that is nobody's" "$id $id $id $id" "$(status_of Gid | tr '\t' ' ')"
+check_match "65536 users are mapped, and root of the host is none of them" "^ *0 +$id +65536\$" \
 	"$(cat "/proc/$pid/uid_map")"
 check_eq "none of its processes is the host's root" '' \
 	"$(for p in $(cgroup_file pids cgroup.procs cgroup.procs); do

@@ -156,6 +156,7 @@ check_status "--clear beside a skepd that runs is refused" 1 clear
 check_match "with the reason" "error: another skepd uses $state_dir" "$(cat "$tmp/output")"
 check_eq "and nothing has happened" "$leases" "$(identities)"
 skepd_kill
+version=$(bpftool -j map lookup pinned "$bpf_dir/settings" key 0 0 0 0 | jq -r '.value[0]')
 patch 9
 : >"$log"
 log_shown=0
@@ -168,7 +169,7 @@ check_eq "in one line" 1 "$(grep -c 'error: ' "$log")"
 check "the bound addresses go on answering" who_has 10.66.4.2
 check "pages come from them" client curl -sSf -m 5 -o "$tmp/page" http://10.66.4.3/
 check_eq "the leases are the same" "$leases" "$(identities)"
-check "a skepd of that version would find them: so does this one, when they are its own" patch 2
+check "a skepd of that version would find them: so does this one, when they are its own" patch "${version#0x}"
 skepd_start
 check_eq "all of them" "$leases" "$(identities)"
 check_farm "after the refusal"

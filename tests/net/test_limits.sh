@@ -26,7 +26,7 @@ declare -A attack=(
 	[inode hog]='i=0; while :; do : >/tmp/i.$i || sleep 0.1; i=$((i + 1)); done'
 	[socket hog]='p=2000; while [ $p -lt 2400 ]; do nc -l -p $p </dev/null & nc 127.0.0.1 80 </dev/zero & p=$((p + 1)); done; sleep 600'
 	[busy loop]='for i in 1 2 3 4 5 6 7 8; do while :; do :; done & done; wait'
-	[packet flood]='for i in 1 2 3 4 5 6 7 8 9 10; do while :; do ping -A -q -s 1400 10.66.0.1; done & done; wait'
+	[packet flood]='for i in 1 2 3 4 5 6 7 8 9 10; do while :; do ping -A -q -s 1400 198.51.100.2; done & done; wait'
 )
 
 begin() {
@@ -112,7 +112,7 @@ memory_kib_of() { echo $(($(cgroup_value "${name[$1]}" memory memory.usage_in_by
 warm_again() { pool_has recycling 0 && pool_has failed 0 && (($(pool idle) >= WARM)); }
 
 lab_up
-skepd_start
+skepd_start 'policy "open" { verdict = "allow" }' 'range: policy = "open"' # or the flood would end at its port
 who_has "$NEIGHBOUR"
 i=0
 for what in "${!attack[@]}"; do

@@ -24,7 +24,7 @@ packet() { ethernet "$MAC" "$HOST" 0800 "$1"; }
 zeros() { printf "%0$((2 * $1))d" 0; }
 
 lab_up
-skepd_start
+skepd_start 'uplink: network = "10.66.0.0/16"'
 plain=$(arp 1 "$HOST" "$HOST_IP" "$NOBODY" "$DARK")
 
 # Probes and announcements (RFC 5227): whoever takes an address for himself finds it free.
@@ -51,6 +51,10 @@ counts pass_arp_sender "ARP from no link address" "$(broadcast "$(arp 1 "$NOBODY
 counts pass_arp_sender "ARP from a group's address" "$(broadcast "$(arp 1 "$HOST" 224.0.0.1 "$NOBODY" "$DARK")")"
 counts pass_arp_sender "ARP from the loopback" "$(broadcast "$(arp 1 "$HOST" 127.0.0.1 "$NOBODY" "$DARK")")"
 counts pass_arp_sender "ARP from the broadcast address" "$(broadcast "$(arp 1 "$HOST" 255.255.255.255 "$NOBODY" "$DARK")")"
+counts pass_arp_sender "ARP from the network's broadcast address" \
+	"$(who_has_frame "$HOST" 10.66.255.255 "$DARK")"
+counts pass_arp_sender "ARP from the network itself" "$(who_has_frame "$HOST" 10.66.0.0 "$DARK")"
+counts pass_arp_foreign "ARP from another network" "$(who_has_frame "$HOST" 10.67.3.1 "$DARK")"
 counts pass_arp_sender "ARP in a frame from a group" "$(ethernet "$BROADCAST" "$GROUP" 0806 "$plain")"
 counts pass_truncated "ARP that ends early" "$(broadcast "${plain:0:54}")"
 counts pass_truncated "ARP that does not begin" "$(broadcast '')"
@@ -81,8 +85,11 @@ counts pass_no_range "a who-has for an address of no range" "$(who_has_frame "$H
 # Too long to be held; jumbo frames must fit the link first.
 router ip link set "$LAB_LAN" mtu 3000
 box ip link set "$LAB_UPLINK" mtu 3000
-counts drop_ask_too_long "a jumbo packet to a dark address" \
-	"$(packet "$(ipv4 "$HOST_IP" "$DARK" 253 "$(zeros 2500)")")"
+counts drop_ask_too_long "a jumbo who-has for a dark address" \
+	"$(who_has_frame "$HOST" "$HOST_IP" 10.66.4.9)$(zeros 2500)"
+counts drop_wrong_mac "IPv4 to a dark address, but another link address" \
+	"$(packet "$(echo_request "$HOST_IP" 10.66.4.9)")"
+counts pass_host "who-has for what somebody has announced" "$(who_has_frame "$HOST" "$HOST_IP" "$DARK")"
 
 check_eq "none of all these has bound anything" '0 ' "$(counter bound) $(leased)"
 check_eq "or asked for it" '0 0' "$(counter ask_arp) $(counter ask_ip)"
@@ -98,14 +105,17 @@ check "a third container is ready" wait_until 10 pool_has idle 2
 send_lan "$(who_has_frame "$HOST" "$HOST_IP" 10.66.4.5)$(zeros 1400)"
 check "one with a long trailer, too" answered 10.66.4.5
 check_eq "three binds in all" 3 "$(counter bound)"
+check_eq "each was answered to the one who asked, and never to all" '3 0' \
+	"$(how_many lan "> $HOST, .*Reply") $(how_many lan "> $BROADCAST, .*Reply")"
 
-# Once it is leased, the address is a machine's, which defends it.
-counts leased_arp "a probe for a leased address is its container's" \
-	"$(broadcast "$(arp 1 "$HOST" 0.0.0.0 "$NOBODY" 10.66.4.3)")"
-check "which answers: it is in use" wait_until 5 seen lan 'Reply 10\.66\.4\.3 is-at .*'
+# Once it is leased, the address is a machine's, which gives way to whoever wants it.
 counts drop_wrong_mac "IPv4 to a leased address, but another link address" \
 	"$(packet "$(echo_request "$HOST_IP" 10.66.4.3)")"
 counts pass_ip_group "IPv4 to a leased address in a broadcast frame" \
 	"$(ethernet "$BROADCAST" "$HOST" 0800 "$(echo_request "$HOST_IP" 10.66.4.3)")"
+counts conflict "a probe for a leased address" \
+	"$(broadcast "$(arp 1 "$HOST" 0.0.0.0 "$NOBODY" 10.66.4.3)")"
+check "which ends the lease" wait_until 5 is_dark 10.66.4.3
+check_eq "and only that one" '10.66.4.4 10.66.4.5 ' "$(leased | tr '\n' ' ')"
 
 done_testing

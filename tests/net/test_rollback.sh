@@ -61,7 +61,7 @@ wait_until 10 farm_settled
 # The map of ports has an entry for this port.
 idle
 # shellcheck disable=SC2046 # bytes
-map update ports key $(bytes "$port" 4) value $(bytes 0 8)
+map update ports key $(bytes "$port" 4) value $(bytes 0 24)
 refused "port entry" 10.66.8.2 "File exists"
 check_eq "port entry: counted once" 1 "$(counter no_bind_map)"
 check "port entry: logged" logged 'warning: a map refused a lease; .*File exists'

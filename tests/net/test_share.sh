@@ -50,7 +50,8 @@ ip -n "$LAB_ROUTER_NS" route add "$OTHER_RANGE" dev "$LAB_LAN"
 gateway=$(router ip -j link show "$LAB_LAN" | jq -r '.[0].address')
 WARM=2 MAX=2
 skepd_start 'pool: when_exhausted = "share" addresses_per_container = 3' \
-	"uplink: range \"$OTHER_RANGE\" { template = \"basic\" }"
+	'policy "open" { verdict = "allow" }' 'template: policy = "open"' \
+	"uplink: range \"$OTHER_RANGE\" { template = \"basic\" verify = \"off\" }"
 
 # Six addresses on two containers
 shared='2 3 4 5 6 7'
@@ -147,7 +148,8 @@ done
 skepd_kill
 wait_until 1 false || true
 skepd_start 'pool: when_exhausted = "share" addresses_per_container = 3' \
-	"uplink: range \"$OTHER_RANGE\" { template = \"basic\" }"
+	'policy "open" { verdict = "allow" }' 'template: policy = "open"' \
+	"uplink: range \"$OTHER_RANGE\" { template = \"basic\" verify = \"off\" }"
 for pid in "${pids[@]}"; do
 	wait "$pid" || true
 done

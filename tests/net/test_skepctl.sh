@@ -54,7 +54,7 @@ check_eq "leases: the key, without leases" '{"leases":[]}' "$(ctl --json leases)
 check "an address is bound" client ping -q -c 2 -i 0.1 -W 5 10.66.4.2
 router ping -q -c 1 -W 5 10.66.4.123 >"$tmp/output"
 check "another one, too" who_has 10.66.4.123
-check_eq "status: its keys" 'state uptime_s leases pool templates uplinks budgets refused' "$(ctl --json status | keys .)"
+check_eq "status: its keys" 'state panic dry_run uptime_s leases pool templates uplinks budgets refused reflections verification' "$(ctl --json status | keys .)"
 check_eq "status: of the pool" 'idle bound starting recycling failed warm max' "$(ctl --json status | keys .pool)"
 check_eq "status: of each uplink" 'name xdp gateway' "$(ctl --json status | keys '.uplinks[]')"
 check_eq "status: of each template" 'name state idle bound starting recycling failed' \

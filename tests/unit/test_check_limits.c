@@ -164,8 +164,6 @@ static const struct need needs[] = {
 	{"kernel.pty.max", {1280, 5024, 11024}, false},
 	{"fs.inotify.max_user_instances", {128, 1064, 2564}, false},
 	{"fs.inotify.max_user_watches", {5120, 20096, 44096}, false},
-	{"kernel.keys.maxkeys", {512, 8000, 20000}, false},
-	{"kernel.keys.maxbytes", {12288, 132096, 324096}, false},
 	{"net.ipv4.neigh.default.gc_thresh3", {768, 4512, 10512}, false},
 };
 
@@ -254,21 +252,17 @@ static void a_usual_machine(void **state)
 	put_sysctl(machine, "kernel.pty.max", 4096);
 	put_sysctl(machine, "fs.inotify.max_user_instances", 128);
 	put_sysctl(machine, "fs.inotify.max_user_watches", 192536);
-	put_sysctl(machine, "kernel.keys.maxkeys", 200);
-	put_sysctl(machine, "kernel.keys.maxbytes", 20000);
 	put_sysctl(machine, "net.ipv4.neigh.default.gc_thresh3", 1024);
 	put(machine, "proc/meminfo", "MemTotal: 24683520 kB\nMemAvailable: 24178688 kB\n");
 	put(machine, "proc/self/cgroup", "0::/system.slice/skepd.service\n");
 	put(machine, "sys/fs/cgroup/system.slice/skepd.service/pids.max", "max\n");
-	tells_nothing(machine, "max = 100");
-	tells(machine, "max = 256", false,
-	      "t.conf:2: kernel.keys.maxkeys is 200, pool.max = 256 needs 512 (a session keyring a "
-	      "container, and one for a log-in); run 'sysctl -w kernel.keys.maxkeys=512' and put "
-	      "it "
-	      "into /etc/sysctl.d");
+	tells_nothing(machine, "max = 256");
+	tells(machine, "max = 260", false,
+	      "t.conf:2: fs.inotify.max_user_instances is 128, pool.max = 260 needs 129 (one in 4 "
+	      "containers, and the box's root); run 'sysctl -w "
+	      "fs.inotify.max_user_instances=129' and put it into /etc/sysctl.d");
 	assert_int_equal(look(machine, "max = 10000"), 0);
-	assert_int_equal(machine->n,
-			 5); /* ptys, inotify instances, keys and their bytes, neighbours */
+	assert_int_equal(machine->n, 3); /* ptys, inotify instances, neighbours */
 }
 
 static void unreadable_is_no_limit(void **state)
@@ -331,33 +325,39 @@ static void a_template_that_is_gone(void **state)
 	config_free(config);
 }
 
-static __u64 memory_of(const char *pool)
+static __u64 memory_with(const char *pool, const char *template)
 {
-	struct config *config = configure(pool, "");
+	struct config *config = configure(pool, template);
 	__u64 need = limits_need_memory(config);
 
 	config_free(config);
 	return need >> 10;
 }
 
+static __u64 memory_of(const char *pool)
+{
+	return memory_with(pool, "");
+}
+
 /* What a container takes by itself, and what its cgroup takes for each other one. */
 static void memory_needed(void **state)
 {
 	(void)state;
-	assert_int_equal(memory_of("warm = 1 max = 10"), 10 * 1152);
-	assert_int_equal(memory_of("max = 1000"), 1000 * (1152 + 93));
-	assert_int_equal(memory_of("max = 10000"), 10000 * (1152 + 937));
-	assert_int_equal(memory_of("max = 4000"), 4000 * 1527);
+	assert_int_equal(memory_of("warm = 1 max = 10"), 10 * 832);
+	assert_int_equal(memory_of("max = 1000"), 1000 * (832 + 78));
+	assert_int_equal(memory_with("max = 1000", "sysfs = read-only"), 1000 * (832 + 93));
+	assert_int_equal(memory_of("max = 10000"), 10000 * (832 + 781));
+	assert_int_equal(memory_of("max = 4000"), 4000 * 1144);
 	assert_int_equal(
 		memory_of("max = 4000 when_exhausted = evict addresses_per_container = 16"),
-		4000 * 1527);
+		4000 * 1144);
 	assert_int_equal(
 		memory_of("max = 4000 when_exhausted = share addresses_per_container = 16"),
-		4000 * 1527 + 64000 * 2);
+		4000 * 1144 + 64000 * 2);
 	/* Not more addresses than there can be leases. */
 	assert_int_equal(
 		memory_of("max = 65536 when_exhausted = share addresses_per_container = 4096"),
-		65536ULL * (1152 + 6144) + 262144 * 2);
+		65536ULL * (832 + 5120) + 262144 * 2);
 }
 
 static void memory_is_only_a_warning(void **state)
@@ -365,15 +365,15 @@ static void memory_is_only_a_warning(void **state)
 	struct machine *machine = *state;
 
 	put(machine, "proc/meminfo",
-	    "MemTotal:       8000000 kB\nMemFree:        1000 kB\nMemAvailable:   6107999 kB\n");
+	    "MemTotal:       8000000 kB\nMemFree:        1000 kB\nMemAvailable:   4575999 kB\n");
 	tells(machine, "max = 4000", false,
-	      "t.conf:2: 5964M of memory are available, pool.max = 4000 needs about 5964M when all "
+	      "t.conf:2: 4468M of memory are available, pool.max = 4000 needs about 4468M when all "
 	      "are idle; lower max or add memory");
-	put(machine, "proc/meminfo", "MemTotal: 8000000 kB\nMemAvailable: 6108000 kB\n");
+	put(machine, "proc/meminfo", "MemTotal: 8000000 kB\nMemAvailable: 4576000 kB\n");
 	tells_nothing(machine, "max = 4000");
-	tells(machine, "max = 4000 memory = 30%", false,
-	      "t.conf:2: pool.memory = 30% of this machine's is 2343M, pool.max = 4000 needs about "
-	      "3125M when all are idle; lower max, raise memory or add some");
+	tells(machine, "max = 4000 memory = 20%", false,
+	      "t.conf:2: pool.memory = 20% of this machine's is 1562M, pool.max = 4000 needs about "
+	      "1875M when all are idle; lower max, raise memory or add some");
 }
 
 /* Not a sysctl: the kernel's numbers of memory control groups have 16 bits. */
@@ -385,6 +385,40 @@ static void memory_groups(void **state)
 	tells(machine, "max = 64536", true,
 	      "t.conf:2: the kernel has 65535 memory control groups, pool.max = 64536 needs 65536 "
 	      "(1 a container); lower max to at most 64535");
+}
+
+/* Each slot has 65536 of its own, up to the last id but one, and 16 may be in quarantine. */
+static void ids(void **state)
+{
+	static const struct {
+		const char *pool;
+		__u32 id_base;
+		const char *line;
+	} cases[] = {
+		{"max = 239", 0xff000000, NULL},
+		{"max = 240", 0xff000000,
+		 "t.conf:2: from id_base = 4278190080 on there are ids for 255 containers, "
+		 "pool.max = 240 needs 256 ranges of 65536; lower id_base or lower max to at most "
+		 "239"},
+		{"max = 240", 0xfeffffff, NULL},
+		{"max = 32", 4294901759U,
+		 "t.conf:2: from id_base = 4294901759 on there are ids for 1 containers, pool.max "
+		 "= "
+		 "32 needs 48 ranges of 65536; lower id_base or lower max to at most 0"},
+	};
+	struct machine *machine = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct config *config = configure(cases[i].pool, "");
+
+		config->id_base = cases[i].id_base;
+		machine->n = 0;
+		assert_int_equal(check_limits(config, machine->fd, take, machine), !!cases[i].line);
+		assert_int_equal(machine->n, !!cases[i].line);
+		if (cases[i].line)
+			assert_string_equal(machine->lines[0], cases[i].line);
+		config_free(config);
+	}
 }
 
 static void own_group_v2(void **state)
@@ -467,6 +501,7 @@ int main(void)
 		cmocka_unit_test(memory_needed),
 		machine_test(memory_is_only_a_warning),
 		machine_test(memory_groups),
+		machine_test(ids),
 		machine_test(own_group_v2),
 		machine_test(group_above),
 		machine_test(group_at_the_top),

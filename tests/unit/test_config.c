@@ -53,10 +53,19 @@
 #define LOOK "look before it for a key, value, comma or brace missing or too many"
 #define POOL_KEYS                                                                          \
 	"warm, max, min_idle_warm, when_exhausted, evict_after, addresses_per_container, " \
-	"binds_per_second, binds_per_requester, memory"
-#define TEMPLATE_KEYS "rootfs, init, memory, disk, inodes, processes, files, cpu, listens"
-#define RANGE_KEYS "template, exclude, vlan, idle_timeout, max_lifetime"
-#define TOP_KEYS "state_dir, run_dir, bpf_dir, group, id_base, oui, pool, template, uplink"
+	"binds_per_second, binds_per_requester, reflections_per_container, "               \
+	"reflections_max, reflections_per_second, memory, host_memory, verify_rate, "      \
+	"flows, egress_max_packets, egress_max_bits"
+#define TEMPLATE_KEYS                                                                 \
+	"rootfs, init, memory, disk, inodes, processes, files, cpu, sysfs, listens, " \
+	"no_new_privs, policy"
+#define RANGE_KEYS                                                                             \
+	"template, policy, exclude, vlan, idle_timeout, max_lifetime, density, answer_after, " \
+	"verify, "                                                                             \
+	"verify_quiet"
+#define TOP_KEYS                                                                               \
+	"state_dir, run_dir, bpf_dir, group, id_base, oui, pool, dns, ntp, policy, template, " \
+	"uplink"
 
 struct error_case {
 	const char *name;
@@ -111,7 +120,7 @@ static const struct error_case error_cases[] = {
 	{"unknown_key_in_template", IN_TEMPLATE("cpus = 1"),
 	 "t.conf:2: unknown key cpus; known here: " TEMPLATE_KEYS},
 	{"unknown_key_in_uplink", IN_UPLINK("vlan = 1"),
-	 "t.conf:2: unknown key vlan; known here: xdp, gateway, range"},
+	 "t.conf:2: unknown key vlan; known here: xdp, gateway, network, range"},
 	{"unknown_key_in_range", IN_RANGE("template = \"basic\"\ngateway = \"10.66.0.1\""),
 	 "t.conf:3: unknown key gateway; known here: " RANGE_KEYS},
 	{"unknown_key_after_comments",
@@ -198,7 +207,7 @@ static const struct error_case error_cases[] = {
 	{"max_below_two_templates",
 	 "pool {\nmax = 63 }\n" TEMPLATE "template \"x\" { rootfs = \"x\" }\n"
 	 "template \"unused\" { rootfs = \"x\" }\n" UPLINK
-	 "uplink \"eth1\" { range \"10.0.0.0/8\" { template = \"x\" } }",
+	 "uplink \"eth1\" { range \"10.0.0.0/16\" { template = \"x\" } }",
 	 "t.conf:2: max 63 leaves no room for warm 32 of each of the templates in use (2); raise "
 	 "max to at least 64 or lower warm"},
 
@@ -221,8 +230,18 @@ static const struct error_case error_cases[] = {
 	 "t.conf:2: addresses_per_container cannot be \"4097\"; give a number from 1 to 4096"},
 	{"binds_per_second_too_many", AT_TOP("pool { binds_per_second = 10000001 }"),
 	 "t.conf:2: binds_per_second cannot be \"10000001\"; give a number from 0 to 10000000"},
+	{"reflections_per_container_too_many", AT_TOP("pool { reflections_per_container = 4097 }"),
+	 "t.conf:2: reflections_per_container cannot be \"4097\"; give a number from 0 to 4096"},
+	{"reflections_max_too_many", AT_TOP("pool { reflections_max = 65537 }"),
+	 "t.conf:2: reflections_max cannot be \"65537\"; give a number from 0 to 65536"},
+	{"reflections_per_second_zero", AT_TOP("pool { reflections_per_second = 0 }"),
+	 "t.conf:2: reflections_per_second cannot be \"0\"; give a number from 1 to 10000000"},
 	{"binds_per_requester_is_text", AT_TOP("pool { binds_per_requester = none }"),
 	 "t.conf:2: binds_per_requester cannot be \"none\"; give a number from 0 to 10000000"},
+	{"verify_rate_too_high", AT_TOP("pool { verify_rate = 2001 }"),
+	 "t.conf:2: verify_rate cannot be \"2001\"; give a number from 1 to 2000"},
+	{"verify_rate_zero", AT_TOP("pool { verify_rate = 0 }"),
+	 "t.conf:2: verify_rate cannot be \"0\"; give a number from 1 to 2000"},
 	{"pool_memory_too_small", AT_TOP("pool {\nmemory = \"4%\" }"),
 	 "t.conf:3: memory cannot be \"4%\"; give a percentage from \"5%\" to \"100%\""},
 	{"pool_memory_too_large", AT_TOP("pool { memory = \"101%\" }"),
@@ -296,12 +315,16 @@ static const struct error_case error_cases[] = {
 	 "t.conf:2: files cannot be \"63\"; give a number from 64 to 1048576"},
 	{"files_too_many", IN_TEMPLATE("files = 1048577"),
 	 "t.conf:2: files cannot be \"1048577\"; give a number from 64 to 1048576"},
-	{"cpu_zero", IN_TEMPLATE("cpu = \"0%\""),
-	 "t.conf:2: cpu cannot be \"0%\"; give a percentage from \"1%\" to \"100000%\""},
+	{"cpu_beyond_a_thousand_cores", IN_TEMPLATE("cpu = \"100001%\""),
+	 "t.conf:2: cpu cannot be \"100001%\"; give a percentage from \"0%\" to \"100000%\""},
 	{"cpu_without_percent", IN_TEMPLATE("cpu = 50"),
-	 "t.conf:2: cpu cannot be \"50\"; give a percentage from \"1%\" to \"100000%\""},
+	 "t.conf:2: cpu cannot be \"50\"; give a percentage from \"0%\" to \"100000%\""},
+	{"sysfs_of_no_kind", IN_TEMPLATE("sysfs = yes"),
+	 "t.conf:2: sysfs cannot be \"yes\"; write none or read-only"},
 	{"listens_at_zero", IN_TEMPLATE("listens = { 22,\n0 }"),
 	 "t.conf:3: listens cannot be \"0\"; give a number from 1 to 65535"},
+	{"no_new_privs_is_a_number", IN_TEMPLATE("no_new_privs = 1"),
+	 "t.conf:2: no_new_privs cannot be \"1\"; write off or on"},
 	{"listens_beyond_16_bits", IN_TEMPLATE("listens = { 65536 }"),
 	 "t.conf:2: listens cannot be \"65536\"; give a number from 1 to 65535"},
 	{"listens_by_name", IN_TEMPLATE("listens = { ssh }"),
@@ -330,6 +353,9 @@ static const struct error_case error_cases[] = {
 	 "machine"},
 	{"uplink_name_empty", TEMPLATE "uplink \"\" { " RANGE " }",
 	 "t.conf:2: uplink \"\" cannot be an interface; 'ip link' lists those of this machine"},
+	{"uplink_named_like_a_world", TEMPLATE "uplink \"reflect\" { " RANGE " }",
+	 "t.conf:2: uplink \"reflect\" would be taken for a world of reflections; rename the "
+	 "interface"},
 	{"uplinks_too_many",
 	 TEMPLATE MANY("0") MANY("1") MANY("2") MANY("3") MANY("4") MANY("5") MANY("6") MANY("7")
 		 MANY("8") MANY("9") MANY("10") MANY("11") MANY("12") MANY("13") MANY("14")
@@ -343,6 +369,18 @@ static const struct error_case error_cases[] = {
 	 "t.conf:2: gateway \"10.66.0.1/16\" is not a unicast address; write one like 10.66.0.1"},
 	{"gateway_multicast", IN_UPLINK("gateway = \"224.0.0.1\""),
 	 "t.conf:2: gateway \"224.0.0.1\" is not a unicast address; write one like 10.66.0.1"},
+	{"network_host_bits", IN_UPLINK("network = \"10.66.0.1/16\""),
+	 "t.conf:2: network \"10.66.0.1/16\" has bits set behind the prefix; write 10.66.0.0/16"},
+	{"network_too_large", IN_UPLINK("network = \"0.0.0.0/0\""),
+	 "t.conf:2: network \"0.0.0.0/0\" is no segment's; write that of the addresses on this "
+	 "wire, like 10.66.0.0/16"},
+	{"network_multicast", IN_UPLINK("network = \"224.0.0.0/8\""),
+	 "t.conf:2: network \"224.0.0.0/8\" is no segment's; write that of the addresses on this "
+	 "wire, like 10.66.0.0/16"},
+	{"network_without_gateway",
+	 IN_UPLINK("gateway = \"10.67.0.1\"\nnetwork = "
+		   "\"10.66.0.0/16\""),
+	 "t.conf:3: network \"10.66.0.0/16\" does not hold the gateway; correct one of them"},
 	{"uplink_without_range", TEMPLATE "uplink \"eth0\" {\n}",
 	 "t.conf:2: uplink \"eth0\" has no range; add range \"PREFIX\" { template = \"basic\" }"},
 
@@ -380,6 +418,24 @@ static const struct error_case error_cases[] = {
 	 "t.conf:2: idle_timeout cannot be \"-1\"; give a number from 0 to 31536000"},
 	{"max_lifetime_more_than_a_year", IN_RANGE("template = \"basic\"\nmax_lifetime = 31536001"),
 	 "t.conf:3: max_lifetime cannot be \"31536001\"; give a number from 0 to 31536000"},
+	{"density_without_percent", IN_RANGE("template = \"basic\"\ndensity = 35"),
+	 "t.conf:3: density cannot be \"35\"; give a percentage from \"1%\" to \"100%\""},
+	{"density_nothing", IN_RANGE("template = \"basic\" density = \"0%\""),
+	 "t.conf:2: density cannot be \"0%\"; give a percentage from \"1%\" to \"100%\""},
+	{"answer_after_too_long", IN_RANGE("template = \"basic\" answer_after = 31"),
+	 "t.conf:2: answer_after cannot be \"31\"; give a number from 0 to 30"},
+	{"verify_unknown", IN_RANGE("template = \"basic\"\nverify = \"yes\""),
+	 "t.conf:3: verify cannot be \"yes\"; write on or off"},
+	{"verify_quiet_never", IN_RANGE("template = \"basic\" verify_quiet = 0"),
+	 "t.conf:2: verify_quiet cannot be \"0\"; give a number from 1 to 16"},
+	{"verify_too_many", A_RANGE("10.0.0.0/11"),
+	 "t.conf:2: more than 1048576 addresses are to be verified up to here; set verify = "
+	 "\"off\" where nobody else can be, or shorten a range"},
+	{"verify_one_too_many",
+	 A_RANGE("10.0.0.0/12") "uplink \"eth1\" {\n"
+				"range \"192.0.2.1\" { template = \"basic\" } }",
+	 "t.conf:4: more than 1048576 addresses are to be verified up to here; set verify = "
+	 "\"off\" where nobody else can be, or shorten a range"},
 	{"exclude_no_prefix", IN_RANGE("template = \"basic\" exclude = {\n\"10.66.0.1\",\n\"x\" }"),
 	 "t.conf:4: exclude \"x\" is not a prefix; write one like 10.66.0.0/16"},
 	{"exclude_host_bits", IN_RANGE("template = \"basic\" exclude = { \"10.66.0.1/24\" }"),
@@ -503,7 +559,12 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->addresses_per_container, 16);
 	assert_int_equal(config->binds_per_second, 2000);
 	assert_int_equal(config->binds_per_requester, 1000);
+	assert_int_equal(config->reflections_per_container, 8);
+	assert_int_equal(config->reflections_max, 64);
+	assert_int_equal(config->reflections_per_second, 100);
 	assert_int_equal(config->farm_memory, 80);
+	assert_int_equal(config->host_memory, 2400);
+	assert_int_equal(config->verify_rate, 100);
 	assert_default_ouis(config);
 	assert_string_equal(template->init, "/sbin/init");
 	assert_int_equal(template->memory, 64 << 20);
@@ -511,13 +572,18 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(template->inodes, 16384);
 	assert_int_equal(template->processes, 128);
 	assert_int_equal(template->files, 1024);
-	assert_int_equal(template->cpu, 100);
+	assert_int_equal(template->cpu, 0);
+	assert_false(template->sysfs);
 	assert_int_equal(template->n_listens, 0);
 	assert_false(template->gone);
 	assert_int_equal(uplink->xdp, XDP_AUTO);
 	assert_int_equal(uplink->ranges[0].vlan, 0);
 	assert_int_equal(uplink->ranges[0].idle_timeout, 600);
 	assert_int_equal(uplink->ranges[0].max_lifetime, 0);
+	assert_int_equal(uplink->ranges[0].density, 100);
+	assert_int_equal(uplink->ranges[0].answer_after, 0);
+	assert_true(uplink->ranges[0].verify);
+	assert_int_equal(uplink->ranges[0].verify_quiet, 2);
 }
 
 static void defaults(void **state)
@@ -531,6 +597,7 @@ static void defaults(void **state)
 	assert_int_equal(config->state_dir_line, 0);
 	assert_int_equal(config->run_dir_line, 0);
 	assert_int_equal(config->uplinks[0].gateway, 0);
+	assert_prefix(&config->uplinks[0].network, "0.0.0.0/0");
 	assert_int_equal(config->uplinks[0].ranges[0].n_excludes, 0);
 	config_free(config);
 }
@@ -538,24 +605,26 @@ static void defaults(void **state)
 static const char every_key[] =
 	"uplink \"eth0\" {\n" /* before the templates it names */
 	"  range \"10.0.0.0/8\" { template = two vlan = 4094 idle_timeout = 0 max_lifetime = "
-	"31536000\n"
+	"31536000 density = 35% answer_after = 30 verify = off verify_quiet = 16\n"
 	"    exclude = { 10.0.0.1, # the printer\n"
 	"                10.255.0.0/16, }\n"
 	"    exclude += { 10.9.9.9 } }\n"
-	"  xdp = native gateway = 10.0.0.254\n"
-	"  range \"10.0.0.0/8\" { template = 'one' vlan = 1 }\n"
-	"  range \"192.0.2.9\" { template = 'one' vlan = 1 }\n"
+	"  xdp = native gateway = 10.0.0.254 network = 10.0.0.0/8\n"
+	"  range \"10.0.0.0/8\" { template = 'one' vlan = 1 verify = off }\n"
+	"  range \"192.0.2.9\" { template = 'one' vlan = 1 verify = on density = 100% }\n"
 	"}\n"
 	"template \"one\" /* first */ { rootfs = \"/srv/one\" init = \"/init\" memory = 4194304 }\n"
 	"template \"two\" { rootfs = two/root memory = 2g processes = 1 disk = 1m "
-	"inodes = 256 files = 64 cpu = 250% listens = { 22, 65535 } listens += { 80 } }\n"
+	"inodes = 256 files = 64 cpu = 250% sysfs = read-only "
+	"listens = { 22, 65535 } listens += { 80 } no_new_privs = on }\n"
 	"template \"three\" { rootfs = three memory = 1048576G disk = \"1048576G\" "
-	"inodes = 16777216 files = 1048576 cpu = \"100000%\" listens = {} }\n"
+	"inodes = 16777216 files = 1048576 cpu = \"100000%\" sysfs = none listens = {} }\n"
 	"uplink eth1 { xdp = generic range \"10.0.0.0/31\" { template = two } }\n"
 	"pool\n{ max = 65536 warm = 1 min_idle_warm = 1 when_exhausted = share evict_after = "
 	"31536000 "
 	"addresses_per_container = 4096 binds_per_second = 10000000 binds_per_requester = 0 "
-	"memory = 100% }\n"
+	"reflections_per_container = 4096 reflections_max = 0 reflections_per_second = 10000000 "
+	"memory = 100% host_memory = 86400 verify_rate = 2000 }\n"
 	"state_dir = /s\nrun_dir = /r#here\nbpf_dir = \"/b\"\n"
 	"group = farm id_base = 4294901759 oui = { \"00:25:90\", AC:1F:6B }\r\n";
 
@@ -579,7 +648,12 @@ static void every_top_key(void **state)
 	assert_int_equal(config->addresses_per_container, 4096);
 	assert_int_equal(config->binds_per_second, 10000000);
 	assert_int_equal(config->binds_per_requester, 0);
+	assert_int_equal(config->reflections_per_container, 4096);
+	assert_int_equal(config->reflections_max, 0);
+	assert_int_equal(config->reflections_per_second, 10000000);
 	assert_int_equal(config->farm_memory, 100);
+	assert_int_equal(config->host_memory, 86400);
+	assert_int_equal(config->verify_rate, 2000);
 	assert_int_equal(config->pool_line, 15);
 	assert_int_equal(config->state_dir_line, 16);
 	assert_int_equal(config->run_dir_line, 17);
@@ -607,6 +681,9 @@ static void every_template_key(void **state)
 	assert_int_equal(t[1].inodes, 256);
 	assert_int_equal(t[1].files, 64);
 	assert_int_equal(t[1].cpu, 250);
+	assert_true(t[1].sysfs);
+	assert_true(t[1].no_new_privs);
+	assert_false(t[2].no_new_privs);
 	assert_int_equal(t[1].n_listens, 3);
 	assert_memory_equal(t[1].listens, ((__u16[]){22, 65535, 80}), 3 * sizeof(__u16));
 	assert_int_equal(t[2].memory, 1ULL << 50);
@@ -614,6 +691,7 @@ static void every_template_key(void **state)
 	assert_int_equal(t[2].inodes, 1 << 24);
 	assert_int_equal(t[2].files, 1 << 20);
 	assert_int_equal(t[2].cpu, 100000);
+	assert_false(t[2].sysfs);
 	assert_int_equal(t[2].n_listens, 0);
 	assert_int_equal(t[2].line, 12);
 	config_free(config);
@@ -623,7 +701,7 @@ static void every_template_key(void **state)
 static void the_most_of_all(void **state)
 {
 	struct config *config = parse(
-		TEMPLATES_64 "uplink \"eth0\" { range \"10.0.0.0/8\" { template = \"t77\" } }");
+		TEMPLATES_64 "uplink \"eth0\" { range \"10.0.0.0/12\" { template = \"t77\" } }");
 
 	(void)state;
 	assert_int_equal(config->n_templates, 64);
@@ -633,7 +711,7 @@ static void the_most_of_all(void **state)
 		"template \"t\" { rootfs = \"x\" listens = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, "
 		"12, 13, 14, 15, 16 } }\n"
 		"pool { when_exhausted = \"silent\" memory = \"5%\" warm = 9 min_idle_warm = 9 }\n"
-		"uplink \"eth0\" { range \"10.0.0.0/8\" { template = \"t\" } }");
+		"uplink \"eth0\" { range \"10.0.0.0/8\" { template = \"t\" verify = \"off\" } }");
 	assert_int_equal(config->templates[0].n_listens, CONFIG_LISTENS_MAX);
 	assert_int_equal(config->templates[0].listens[15], 16);
 	assert_int_equal(config->when_exhausted, EXHAUSTED_SILENT);
@@ -663,6 +741,7 @@ static void every_uplink_key(void **state)
 	assert_string_equal(u[0].name, "eth0");
 	assert_int_equal(u[0].xdp, XDP_NATIVE);
 	assert_int_equal(u[0].gateway, inet_addr("10.0.0.254"));
+	assert_prefix(&u[0].network, "10.0.0.0/8");
 	assert_int_equal(u[0].n_ranges, 3);
 	assert_int_equal(u[0].line, 1);
 	assert_string_equal(u[1].name, "eth1");
@@ -686,6 +765,10 @@ static void every_range_key(void **state)
 	assert_int_equal(r[0].vlan, 4094);
 	assert_int_equal(r[0].idle_timeout, 0);
 	assert_int_equal(r[0].max_lifetime, 31536000);
+	assert_int_equal(r[0].density, 35);
+	assert_int_equal(r[0].answer_after, 30);
+	assert_false(r[0].verify);
+	assert_int_equal(r[0].verify_quiet, 16);
 	assert_int_equal(r[0].line, 2);
 	assert_int_equal(r[0].n_excludes, 3);
 	assert_prefix(&r[0].excludes[0], "10.0.0.1/32");
@@ -696,6 +779,7 @@ static void every_range_key(void **state)
 	assert_int_equal(r[1].vlan, 1);
 	assert_int_equal(r[1].line, 7);
 	assert_prefix(&r[2].prefix, "192.0.2.9/32");
+	assert_true(r[2].verify);
 	assert_int_equal(r[2].line, 8);
 	config_free(config);
 }
@@ -892,6 +976,9 @@ static void example_has_every_key(void **state)
 		"addresses_per_container",
 		"binds_per_second",
 		"binds_per_requester",
+		"reflections_per_container",
+		"reflections_max",
+		"reflections_per_second",
 		"memory",
 		"template",
 		"rootfs",
@@ -901,6 +988,7 @@ static void example_has_every_key(void **state)
 		"processes",
 		"files",
 		"cpu",
+		"sysfs",
 		"listens",
 		"xdp",
 		"gateway",
@@ -908,6 +996,13 @@ static void example_has_every_key(void **state)
 		"vlan",
 		"idle_timeout",
 		"max_lifetime",
+		"host_memory",
+		"verify_rate",
+		"network",
+		"density",
+		"answer_after",
+		"verify",
+		"verify_quiet",
 	};
 	cleanup_free char *text = read_example();
 

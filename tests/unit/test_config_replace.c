@@ -248,7 +248,7 @@ static void long_names(void **state)
 	snprintf(templates[2], 64, "%.63s", name);
 	snprintf(text, sizeof(text),
 		 "template \"%.63s\" { rootfs = \"x\" }\n"
-		 "uplink \"fifteen-letters\" { range \"10.0.0.0/8\" { template = \"%.63s\" } }",
+		 "uplink \"fifteen-letters\" { range \"10.0.0.0/16\" { template = \"%.63s\" } }",
 		 name, name);
 	config = parse(text);
 	assert_int_equal(config_align(config, (uplink_name[]){"fifteen-letter", "fifteen-letters"},
@@ -402,6 +402,7 @@ static void everything_else_may(void **state)
 	may("template \"one\"",
 	    "pool { warm = 1 max = 9 min_idle_warm = 1 when_exhausted = share evict_after = 1 "
 	    "addresses_per_container = 2 binds_per_second = 1 binds_per_requester = 1 memory = 50% "
+	    "reflections_per_container = 1 reflections_max = 1 reflections_per_second = 1 "
 	    "} template \"two\" { rootfs = x } template \"one\"");
 	may("rootfs = \"/srv/one\"",
 	    "rootfs = \"/srv/two\" init = \"/init\" memory = 8M disk = 2M "

@@ -315,6 +315,23 @@ static void starting_and_idle_ones_do_not_care(void **state)
 	assert_int_equal(pool_share(pool, 0), 1);
 }
 
+/* A container in an intruder's world. */
+static void who_is_of_no_group_shares_with_nobody(void **state)
+{
+	cleanup_pool struct pool *pool = pool_of_bound(2, 1, 4);
+
+	(void)state;
+	pool_add_lease(pool, 0, POOL_NO_GROUP);
+	assert_int_equal(pool_leases(pool, 0), 1);
+	assert_int_equal(pool_share(pool, 0), POOL_NO_SLOT);
+	assert_int_equal(pool_share(pool, POOL_NO_GROUP), POOL_NO_SLOT);
+	pool_add_lease(pool, 1, 0);
+	check_shares_are(pool, 0, 1, 1);
+	assert_int_equal(pool_drop_lease(pool, 0), 0);
+	pool_give_up(pool, 0);
+	check_shares_are(pool, 0, 1, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +354,7 @@ int main(void)
 		cmocka_unit_test(a_lowered_limit_takes_nothing_away),
 		cmocka_unit_test(a_raised_limit_makes_room),
 		cmocka_unit_test(starting_and_idle_ones_do_not_care),
+		cmocka_unit_test(who_is_of_no_group_shares_with_nobody),
 	};
 
 	return cmocka_run_group_tests_name("pool groups", tests, NULL, NULL);

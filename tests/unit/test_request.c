@@ -24,6 +24,7 @@
 #define NO_ADDRESS "\"address\" is no IPv4 address"
 #define NO_NAME "\"uplink\" is no interface name"
 #define NO_VLAN "\"vlan\" is no VLAN id (0 to 4094)"
+#define NO_ROOT "\"vlan\" is no container (0 to 65535)"
 
 #define NO_WARM "\"warm\" is no number of containers (1 to 65536)"
 #define NO_MAX "\"max\" is no number of containers (1 to 65536)"
@@ -32,6 +33,7 @@
 
 #define RESIZE(warm, max) "{\"command\": \"resize\", \"warm\": " warm ", \"max\": " max "}"
 #define DRAIN(on) "{\"command\": \"drain\", \"on\": " on "}"
+#define PANIC(on) "{\"command\": \"panic\", \"on\": " on "}"
 #define RELEASE(more) "{\"command\": \"release\", \"address\": \"10.66.4.2\"" more "}"
 #define RELEASE_AT(address) "{\"command\": \"release\", \"address\": " address "}"
 
@@ -53,6 +55,10 @@ static const struct good good[] = {
 	{"{\"command\": \"watch\"}", .command = COMMAND_WATCH},
 	{"{\"command\": \"reload\"}", .command = COMMAND_RELOAD},
 	{"{\"command\": \"handover\"}", .command = COMMAND_HANDOVER},
+	{"{\"command\": \"hosts\"}", .command = COMMAND_HOSTS},
+	{"{\"command\": \"would\"}", .command = COMMAND_WOULD},
+	{PANIC("true"), .command = COMMAND_PANIC, .on = true},
+	{PANIC("false"), .command = COMMAND_PANIC, .on = false},
 	{RESIZE("1", "1"), .command = COMMAND_RESIZE, .warm = 1, .max = 1},
 	{RESIZE("32", "4000"), .command = COMMAND_RESIZE, .warm = 32, .max = 4000},
 	{RESIZE("65536", "65536"), .command = COMMAND_RESIZE, .warm = 65536, .max = 65536},
@@ -68,6 +74,8 @@ static const struct good good[] = {
 	 .address = "10.66.4.2", .uplink = "eth0", .vlan = 7},
 	{RELEASE(", \"vlan\": 4094"), .command = COMMAND_RELEASE, .address = "10.66.4.2",
 	 .vlan = 4094},
+	{RELEASE(", \"uplink\": \"reflect\", \"vlan\": 65535"), .command = COMMAND_RELEASE,
+	 .address = "10.66.4.2", .uplink = "reflect", .vlan = 65535},
 	{RELEASE_AT("\"0.0.0.0\""), .command = COMMAND_RELEASE, .address = "0.0.0.0", .vlan = -1},
 	{RELEASE_AT("\"255.255.255.255\""), .command = COMMAND_RELEASE,
 	 .address = "255.255.255.255", .vlan = -1},
@@ -134,6 +142,9 @@ static const struct bad bad[] = {
 	{RELEASE(", \"uplink\": [\"eth0\"]"), NO_NAME},
 	{RELEASE(", \"vlan\": -1"), NO_VLAN},
 	{RELEASE(", \"vlan\": 4095"), NO_VLAN},
+	{RELEASE(", \"vlan\": 65535, \"uplink\": \"eth0\""), NO_VLAN},
+	{RELEASE(", \"vlan\": 65536, \"uplink\": \"reflect\""), NO_ROOT},
+	{RELEASE(", \"vlan\": -1, \"uplink\": \"reflect\""), NO_ROOT},
 	{RELEASE(", \"vlan\": 4294967303"), NO_VLAN},
 	{RELEASE(", \"vlan\": -9223372036854775808"), NO_VLAN},
 	{RELEASE(", \"vlan\": 7.0"), NO_VLAN},
@@ -160,6 +171,8 @@ static const struct bad bad[] = {
 	{RESIZE("8", "7"), WARM_OVER_MAX},
 	{RESIZE("65536", "65535"), WARM_OVER_MAX},
 	{"{\"command\": \"drain\"}", NO_SWITCH},
+	{"{\"command\": \"panic\"}", NO_SWITCH},
+	{PANIC("1"), NO_SWITCH},
 	{DRAIN("null"), NO_SWITCH},
 	{DRAIN("1"), NO_SWITCH},
 	{DRAIN("0"), NO_SWITCH},
@@ -268,7 +281,8 @@ static void names(void **state)
 {
 	static const char *const expected[] = {"status",  "leases", "containers", "counters",
 					       "latency", "watch",  "release",	  "resize",
-					       "drain",	  "reload", "handover"};
+					       "drain",	  "reload", "handover",	  "hosts",
+					       "would",	  "panic",  "flows",	  "policy"};
 
 	(void)state;
 	assert_int_equal(ARRAY_SIZE(expected), COMMAND_MAX);

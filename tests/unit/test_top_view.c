@@ -175,6 +175,24 @@ static void odd_answers(void **state)
 					     " for 0:00:00, 0 leases");
 }
 
+/* Where nobody can overlook it: in the third line, emphasized, also on the smallest screen. */
+static void a_panic_is_loud(void **state)
+{
+	struct screen screen;
+
+	(void)state;
+	draw(&screen, "{\"state\": \"panic\", \"panic\": true, \"dry_run\": false}", LATENCY, "[]",
+	     80, 3);
+	assert_memory_equal(screen.lines[0], "skep  panic for", 15);
+	assert_string_equal(screen.lines[2], "*** PANIC: nothing is answered and nothing gets out; "
+					     "'skepctl resume' ends it **");
+	assert_true(screen.heading[2]);
+	draw(&screen, "{\"state\": \"running\", \"panic\": false, \"dry_run\": true}", LATENCY,
+	     "[]", 80, 3);
+	assert_string_equal(screen.lines[2], "DRY RUN: nothing is answered; see 'skepctl would'");
+	assert_true(screen.heading[2]);
+}
+
 static void no_rates_yet(void **state)
 {
 	json_t *nothing = json_object();
@@ -192,7 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_whole),	cmocka_unit_test(any_size),
 		cmocka_unit_test(few_lines),	cmocka_unit_test(odd_answers),
-		cmocka_unit_test(no_rates_yet),
+		cmocka_unit_test(no_rates_yet), cmocka_unit_test(a_panic_is_loud),
 	};
 
 	return cmocka_run_group_tests_name("top_view", tests, NULL, NULL);
