@@ -25,7 +25,9 @@ bench-programs: all $(TEMPLATE) $(DEBIAN) $(BENCH_PROGRAMS)
 
 bench: deps ## measure; COUNTS="20 60" DENSITY="basic=500 debian=50" for other numbers
 	$(Q)$(MAKE) bench-programs
-	$(Q)$(BUILD)/bench/xdp -o $(BUILD)/bench/xdp.json
+	$(Q)$(BUILD)/bench/xdp -l 0 -o $(BUILD)/bench/xdp-0.json
+	$(Q)$(BUILD)/bench/xdp -l 1000 -o $(BUILD)/bench/xdp.json
+	$(Q)$(BUILD)/bench/xdp -l 60000 -f 1000000 -o $(BUILD)/bench/xdp-60000.json
 	$(Q)BUILD=$(BUILD) SKEP_TEMPLATE=$(TEMPLATE) bench/latency $(COUNTS)
 	$(Q)BUILD=$(BUILD) SKEP_TEMPLATE=$(TEMPLATE) bench/port
 	$(Q)BUILD=$(BUILD) SKEP_TEMPLATE=$(TEMPLATE) bench/budget

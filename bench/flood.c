@@ -147,13 +147,14 @@ static void build_datagram(const struct flood *f, uint8_t *frame)
 	const struct udphdr udp = {.source = htons(40000),
 				   .dest = htons(9),
 				   .len = htons((uint16_t)(len - sizeof(ip)))};
-	const uint8_t *words = (const uint8_t *)&ip;
+	uint16_t words[sizeof(ip) / 2];
 	uint32_t sum = 0;
 
-	for (size_t i = 0; i < sizeof(ip); i += 2)
-		sum += (uint32_t)(words[i] << 8 | words[i + 1]);
+	memcpy(words, &ip, sizeof(ip));
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		sum += words[i];
 	sum = (sum >> 16) + (sum & 0xffff);
-	ip.check = htons((uint16_t) ~(sum + (sum >> 16)));
+	ip.check = (uint16_t) ~(sum + (sum >> 16));
 	memcpy(eth.ether_dhost, f->to, ETH_ALEN);
 	memcpy(eth.ether_shost, sender_mac, ETH_ALEN);
 	memcpy(frame, &eth, sizeof(eth));

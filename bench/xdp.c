@@ -23,14 +23,19 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "port.skel.h"
 #include "skep/ask.h"
+#include "skep/flow.h"
 #include "skep/maps.h"
+#include "skep/policy.h"
 #include "skep/verdict.h"
 #include "uplink.skel.h"
 
 #define FRAME_LEN 60
-#define LEASES 1000
+#define LEASES_DEFAULT 1000
+#define LEASES_MAX 60000
+#define FLOWS_MAX 1000000
 #define PORT 1	    /* the ifindex that frames of BPF_PROG_RUN come from */
 #define NO_MATTER 1 /* an ifindex too: a redirect is decided here, not done */
 #define LONG_RUN 1000000U
@@ -43,13 +48,23 @@
 #define RANGE "10.66.0.0"
 #define LEASED "10.66.4.2"
 #define SHARED "10.66.8.2" /* leased to a container that has another link address */
-#define DARK "10.66.200.1"
+#define DARK "10.66.254.1"
 #define FOREIGN "192.0.2.1"
 #define ASKER "10.66.0.1"
 #define CLIENT "198.51.100.2"
+#define CLIENT_PORT 40000
+#define SERVER_PORT 80
+#define ALLOWED_PORT 53
+#define SINK_PORT 8080
+#define SINK "203.0.113.9"
+#define POLICY 1
+#define RULES_BEFORE 8
+#define FLOW_REMOTE "198.18.0.0"
+#define HOST "10.66.3.1" /* a machine of the segment, known as one */
 
 static const uint8_t asker_mac[ETH_ALEN] = {0x00, 0x1b, 0x21, 0x00, 0x00, 0x01};
 static const uint8_t lease_mac[ETH_ALEN] = {0x00, 0x1b, 0x21, 0x00, 0x00, 0x02};
+static const uint8_t host_mac[ETH_ALEN] = {0x00, 0x1b, 0x21, 0x00, 0x00, 0x04};
 static const uint8_t eth0_mac[ETH_ALEN] = {0x00, 0x1b, 0x21, 0x00, 0x00, 0x03};
 static const uint8_t all_macs[ETH_ALEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
@@ -60,6 +75,8 @@ struct bench {
 	int program; /* of the case */
 	int n_cpus;
 	unsigned int rounds;
+	unsigned int leases; /* beside LEASED and SHARED */
+	unsigned int flows;  /* beside those of the cases */
 };
 
 /* How one case is run; each returns nanoseconds a packet, or a negative errno. */
@@ -119,6 +136,14 @@ static void put_who_has(uint8_t *frame, const uint8_t *mac, const char *sender, 
 	memcpy(frame + sizeof(struct ether_header), &arp, sizeof(arp));
 }
 
+static void put_tcp(uint8_t *frame, uint16_t source, uint16_t dest, bool answer)
+{
+	struct tcphdr tcp = {.source = htons(source), .dest = htons(dest), .doff = 5, .syn = 1};
+
+	tcp.ack = answer;
+	memcpy(frame + sizeof(struct ether_header) + sizeof(struct iphdr), &tcp, sizeof(tcp));
+}
+
 static void put_ip(uint8_t *frame, const char *source, const char *target)
 {
 	struct iphdr ip = {
@@ -130,10 +155,9 @@ static void put_ip(uint8_t *frame, const char *source, const char *target)
 		.saddr = address(source).s_addr,
 		.daddr = address(target).s_addr,
 	};
-	struct tcphdr tcp = {.source = htons(40000), .dest = htons(80), .doff = 5, .syn = 1};
 
 	memcpy(frame + sizeof(struct ether_header), &ip, sizeof(ip));
-	memcpy(frame + sizeof(struct ether_header) + sizeof(ip), &tcp, sizeof(tcp));
+	put_tcp(frame, CLIENT_PORT, SERVER_PORT, false);
 }
 
 static void put_syn(uint8_t *frame, const char *target)
@@ -155,6 +179,22 @@ static void build_foreign_ip(uint8_t *frame)
 static void build_leased_arp(uint8_t *frame)
 {
 	put_who_has(frame, asker_mac, ASKER, LEASED);
+}
+
+static void build_leased_arp_host(uint8_t *frame)
+{
+	put_who_has(frame, host_mac, HOST, LEASED);
+}
+
+static void build_host_ip(uint8_t *frame)
+{
+	put_eth(frame, host_mac, asker_mac, ETHERTYPE_IP);
+	put_ip(frame, HOST, CLIENT);
+}
+
+static void build_host_arp(uint8_t *frame)
+{
+	put_who_has(frame, asker_mac, ASKER, HOST);
 }
 
 static void build_leased_ip(uint8_t *frame)
@@ -182,10 +222,34 @@ static void build_out_arp(uint8_t *frame)
 	put_who_has(frame, lease_mac, LEASED, ASKER);
 }
 
+/* The answer to what build_leased_ip() asks. */
 static void build_out_ip(uint8_t *frame)
 {
 	put_eth(frame, lease_mac, asker_mac, ETHERTYPE_IP);
 	put_ip(frame, LEASED, CLIENT);
+	put_tcp(frame, SERVER_PORT, CLIENT_PORT, true);
+}
+
+static void build_out_own(uint8_t *frame, uint16_t dest)
+{
+	put_eth(frame, lease_mac, asker_mac, ETHERTYPE_IP);
+	put_ip(frame, LEASED, CLIENT);
+	put_tcp(frame, CLIENT_PORT, dest, false);
+}
+
+static void build_out_allowed(uint8_t *frame)
+{
+	build_out_own(frame, ALLOWED_PORT);
+}
+
+static void build_out_redirected(uint8_t *frame)
+{
+	build_out_own(frame, SINK_PORT);
+}
+
+static void build_out_dropped(uint8_t *frame)
+{
+	build_out_own(frame, SERVER_PORT);
 }
 
 static void build_out_shared_arp(uint8_t *frame)
@@ -197,6 +261,7 @@ static void build_out_shared_ip(uint8_t *frame)
 {
 	put_eth(frame, eth0_mac, asker_mac, ETHERTYPE_IP);
 	put_ip(frame, SHARED, CLIENT);
+	put_tcp(frame, SERVER_PORT, CLIENT_PORT, true);
 }
 
 static void build_out_forged(uint8_t *frame)
@@ -252,6 +317,59 @@ static double run_single(struct bench *b, const uint8_t *frame)
 	return run_in_batches(b, frame, 1, SINGLE_RUNS);
 }
 
+/* The flows are spread evenly over the leases, and each has a remote side of its own. */
+static struct skep_flow_key flow_key(const struct bench *b, unsigned int i)
+{
+	return (struct skep_flow_key){
+		.local.ip.addr = htonl(ntohl(address(LEASED).s_addr) + i % (b->leases + 1)),
+		.remote.addr = htonl(ntohl(address(FLOW_REMOTE).s_addr) + (i & 0x1ffff)),
+		.local_port = htons(SERVER_PORT),
+		.remote_port = htons((uint16_t)(1024 + (i >> 17))),
+		.protocol = IPPROTO_TCP,
+	};
+}
+
+/* The frame becomes one of a flow that is open, in one direction or the other. */
+static void put_flow(uint8_t *frame, const struct skep_flow_key *key, bool out)
+{
+	struct iphdr ip;
+	struct tcphdr tcp;
+
+	memcpy(&ip, frame + sizeof(struct ether_header), sizeof(ip));
+	memcpy(&tcp, frame + sizeof(struct ether_header) + sizeof(ip), sizeof(tcp));
+	ip.saddr = out ? key->local.ip.addr : key->remote.addr;
+	ip.daddr = out ? key->remote.addr : key->local.ip.addr;
+	tcp.source = out ? key->local_port : key->remote_port;
+	tcp.dest = out ? key->remote_port : key->local_port;
+	tcp.syn = 0;
+	tcp.ack = 1;
+	memcpy(frame + sizeof(struct ether_header), &ip, sizeof(ip));
+	memcpy(frame + sizeof(struct ether_header) + sizeof(ip), &tcp, sizeof(tcp));
+}
+
+/* Each packet is of another lease and another flow: nothing of either is in a cache. */
+static double run_spread(struct bench *b, const uint8_t *frame)
+{
+	const unsigned int n = b->flows ? b->flows : 1;
+	struct ether_header eth;
+	uint8_t other[FRAME_LEN];
+	double sum = 0;
+
+	memcpy(other, frame, sizeof(other));
+	memcpy(&eth, frame, sizeof(eth));
+	for (unsigned int i = 0; i < SINGLE_RUNS; i++) {
+		const struct skep_flow_key key = flow_key(b, (i * 7919U) % n);
+		double ns;
+
+		put_flow(other, &key, !memcmp(eth.ether_shost, lease_mac, ETH_ALEN));
+		ns = prog_run(b, other, 1);
+		if (ns < 0)
+			return ns;
+		sum += ns;
+	}
+	return sum / SINGLE_RUNS;
+}
+
 /* Limits that are never reached, and such that nothing is left of. */
 #define WIDE(what) .settings.what##_interval_ns = 1, .settings.what##_burst_ns = UINT64_MAX / 2
 #define USED_UP(what) .settings.what##_interval_ns = 1
@@ -263,14 +381,22 @@ static const struct test uplink_tests[] = {
 	 .verdict = SKEP_PASS_NO_RANGE},
 	{"leased_arp", "who-has for a lease, redirected", build_leased_arp, run_long, XDP_REDIRECT,
 	 .verdict = SKEP_LEASED_ARP},
+	{"leased_arp_host", "... by a host of the segment", build_leased_arp_host, run_long,
+	 XDP_REDIRECT, .verdict = SKEP_LEASED_ARP},
+	{"host_arp", "who-has for a host, passed", build_host_arp, run_long, XDP_PASS,
+	 .verdict = SKEP_PASS_HOST},
+	{"host_ip", "IPv4 of a host, passed", build_host_ip, run_long, XDP_PASS,
+	 .verdict = SKEP_PASS_NO_RANGE},
 	{"leased_ip", "IPv4 to a lease, redirected", build_leased_ip, run_long, XDP_REDIRECT,
 	 .verdict = SKEP_LEASED_IP},
 	{"shared_arp", "who-has for a shared container", build_shared_arp, run_long, XDP_REDIRECT,
 	 .verdict = SKEP_LEASED_ARP},
 	{"leased_ip_single", "IPv4 to a lease, one by one", build_leased_ip, run_single,
 	 XDP_REDIRECT, .verdict = SKEP_LEASED_IP},
-	{"shared_ip_single", "... and translated", build_shared_ip, run_single, XDP_REDIRECT,
+	{"leased_ip_spread", "... each to another lease", build_leased_ip, run_spread, XDP_REDIRECT,
 	 .verdict = SKEP_LEASED_IP},
+	{"shared_ip_single", "IPv4 to a shared container", build_shared_ip, run_single,
+	 XDP_REDIRECT, .verdict = SKEP_LEASED_IP},
 	{"dark_arp", "dark who-has, into the ring", build_dark_arp, run_dark, XDP_DROP,
 	 .verdict = SKEP_ASK_ARP},
 	{"dark_arp_budgets", "... within both budgets", build_dark_arp, run_dark, XDP_DROP,
@@ -291,13 +417,25 @@ static const struct test uplink_tests[] = {
 static const struct test port_tests[] = {
 	{"port_arp", "who-has of a container, sent out", build_out_arp, run_long, TC_ACT_REDIRECT,
 	 .verdict = SKEP_PORT_OUT_ARP},
-	{"port_ip", "IPv4 of a container, sent out", build_out_ip, run_long, TC_ACT_REDIRECT,
+	{"port_ip", "IPv4 that answers, sent out", build_out_ip, run_long, TC_ACT_REDIRECT,
 	 .verdict = SKEP_PORT_OUT_IP},
+	{"port_ip_brake", "... within the brake's budgets", build_out_ip, run_long, TC_ACT_REDIRECT,
+	 .verdict = SKEP_PORT_OUT_IP, WIDE(egress_packet), WIDE(egress_kib)},
+	{"port_allowed", "IPv4 that a rule lets out", build_out_allowed, run_long, TC_ACT_REDIRECT,
+	 .verdict = SKEP_PORT_OUT_ALLOWED},
+	{"port_dropped", "IPv4 that no rule lets out", build_out_dropped, run_long, TC_ACT_SHOT,
+	 .verdict = SKEP_PORT_DROP_RULE},
+	{"port_brake", "more than the brake lets out", build_out_ip, run_long, TC_ACT_SHOT,
+	 .verdict = SKEP_PORT_DROP_BRAKE, USED_UP(egress_packet)},
+	{"port_redirected_single", "IPv4 to a sinkhole, one by one", build_out_redirected,
+	 run_single, TC_ACT_REDIRECT, .verdict = SKEP_PORT_OUT_REDIRECTED},
 	{"port_forged", "forged IPv4 source, dropped", build_out_forged, run_long, TC_ACT_SHOT,
 	 .verdict = SKEP_PORT_DROP_ADDR},
 	{"port_ip_single", "IPv4 of a container, one by one", build_out_ip, run_single,
 	 TC_ACT_REDIRECT, .verdict = SKEP_PORT_OUT_IP},
-	{"port_shared_ip_single", "... and translated", build_out_shared_ip, run_single,
+	{"port_ip_spread", "... each from another lease", build_out_ip, run_spread, TC_ACT_REDIRECT,
+	 .verdict = SKEP_PORT_OUT_IP},
+	{"port_shared_ip_single", "IPv4 of a shared container", build_out_shared_ip, run_single,
 	 TC_ACT_REDIRECT, .verdict = SKEP_PORT_OUT_IP},
 	{"port_arp_single", "who-has of a container, one by one", build_out_arp, run_single,
 	 TC_ACT_REDIRECT, .verdict = SKEP_PORT_OUT_ARP},
@@ -380,9 +518,12 @@ static void fill_ring(struct bench *b, const uint8_t *frame)
 
 static int set_settings(const struct bench *b, const struct skep_settings *settings)
 {
+	struct skep_settings all = *settings;
 	__u32 only = 0;
 
-	return bpf_map_update_elem(bpf_map__fd(b->uplink->maps.settings), &only, settings, BPF_ANY);
+	all.host_memory_ns = UINT64_MAX / 2;
+	all.n_ouis = 1;
+	return bpf_map_update_elem(bpf_map__fd(b->uplink->maps.settings), &only, &all, BPF_ANY);
 }
 
 static int measure(struct bench *b, const struct test *t, struct result *ret)
@@ -451,7 +592,7 @@ static int add_range(const struct bench *b)
 		.prefixlen = SKEP_RANGE_KEY_BITS + 16,
 		.ip.addr = address(RANGE).s_addr,
 	};
-	struct skep_range range = {};
+	struct skep_range range = {.density = ~0U};
 
 	return bpf_map_update_elem(bpf_map__fd(b->uplink->maps.ranges), &key, &range, BPF_ANY);
 }
@@ -463,23 +604,44 @@ static int add_lease(const struct bench *b, __be32 ip, const uint8_t *eth0)
 
 	memcpy(lease.mac, lease_mac, sizeof(lease.mac));
 	memcpy(lease.eth0, eth0, sizeof(lease.eth0));
-	return bpf_map_update_elem(bpf_map__fd(b->uplink->maps.leases), &key, &lease, BPF_NOEXIST);
+	return bpf_map_update_elem(bpf_map__fd(b->uplink->maps.leases), &key, &lease, BPF_ANY);
 }
 
-/* As many as a busy farm has, so that the lookup is a real one. */
 static int add_leases(const struct bench *b)
 {
-	int err = add_lease(b, address(SHARED).s_addr, eth0_mac);
+	int err = 0;
 
-	for (__u32 i = 0; !err && i < LEASES; i++)
+	for (__u32 i = 0; !err && i <= b->leases; i++)
 		err = add_lease(b, htonl(ntohl(address(LEASED).s_addr) + i), lease_mac);
+	return err ? err : add_lease(b, address(SHARED).s_addr, eth0_mac);
+}
+
+static int add_flows(const struct bench *b)
+{
+	const uint64_t now = monotonic_ns();
+	const struct skep_flow flow = {
+		.first_ns = now, .last_ns = now, .peer_ns = now, .state = SKEP_FLOW_OPEN};
+	int err = 0;
+
+	for (unsigned int i = 0; !err && i < (b->flows ? b->flows : 1); i++) {
+		const struct skep_flow_key key = flow_key(b, i);
+
+		err = bpf_map_update_elem(bpf_map__fd(b->uplink->maps.flows), &key, &flow, BPF_ANY);
+	}
 	return err;
 }
 
 static int add_way_out(const struct bench *b)
 {
-	struct skep_port port = {};
-	struct skep_uplink uplink = {.ifindex = NO_MATTER};
+	struct skep_port port = {.policy = POLICY};
+	struct skep_uplink uplink = {
+		.ifindex = NO_MATTER,
+		.first = ntohl(address(RANGE).s_addr),
+		.last = ntohl(address(RANGE).s_addr) | 0xffff,
+		.network = ntohl(address(RANGE).s_addr),
+		.network_last = ntohl(address(RANGE).s_addr) | 0xffff,
+		.gateway.addr = address(ASKER).s_addr,
+	};
 	__u32 ifindex = PORT, ordinal = 0;
 	int err = bpf_map_update_elem(bpf_map__fd(b->port->maps.ports), &ifindex, &port, BPF_ANY);
 
@@ -488,12 +650,36 @@ static int add_way_out(const struct bench *b)
 	return bpf_map_update_elem(bpf_map__fd(b->port->maps.uplinks), &ordinal, &uplink, BPF_ANY);
 }
 
+static struct skep_rule rule_for(uint8_t verdict, uint16_t port)
+{
+	return (struct skep_rule){
+		.verdict = verdict, .protocol = IPPROTO_TCP, .first = port, .last = port};
+}
+
+/* The rules that decide stand behind others, which they have to be looked for. */
+static int add_policy(const struct bench *b)
+{
+	struct skep_policy policy = {.serial = 1};
+	__u32 slot = POLICY;
+
+	for (uint16_t i = 0; i < RULES_BEFORE; i++)
+		policy.rules[policy.n_rules++] = rule_for(SKEP_RULE_DROP, (uint16_t)(10000 + i));
+	policy.rules[policy.n_rules++] = rule_for(SKEP_RULE_ALLOW, ALLOWED_PORT);
+	policy.rules[policy.n_rules] = rule_for(SKEP_RULE_REDIRECT, SINK_PORT);
+	policy.rules[policy.n_rules++].redirect.addr = address(SINK).s_addr;
+	return bpf_map_update_elem(bpf_map__fd(b->port->maps.policies), &slot, &policy, BPF_ANY);
+}
+
 static int fill_maps(const struct bench *b)
 {
 	int err = add_range(b);
 
 	if (!err)
+		err = add_policy(b);
+	if (!err)
 		err = add_leases(b);
+	if (!err)
+		err = add_flows(b);
 	return err ? err : add_way_out(b);
 }
 
@@ -544,6 +730,9 @@ static int load_programs(struct bench *b)
 	err = keep_private(b->uplink->obj);
 	if (!err)
 		err = keep_private(b->port->obj);
+	/* A map of the least recently used gives some up before it is full. */
+	if (!err && b->flows)
+		err = bpf_map__set_max_entries(b->uplink->maps.flows, 2 * b->flows);
 	if (!err)
 		err = uplink_bpf__load(b->uplink);
 	if (!err)
@@ -566,20 +755,29 @@ static int parse_options(int argc, char **argv, struct bench *b, const char **re
 	int c;
 
 	b->rounds = ROUNDS_DEFAULT;
-	while ((c = getopt(argc, argv, "r:o:")) != -1) {
+	b->leases = LEASES_DEFAULT;
+	while ((c = getopt(argc, argv, "r:o:l:f:")) != -1) {
 		if (c == 'o')
 			*ret_file = optarg;
 		else if (c == 'r')
 			b->rounds = (unsigned int)strtoul(optarg, NULL, 10);
+		else if (c == 'l')
+			b->leases = (unsigned int)strtoul(optarg, NULL, 10);
+		else if (c == 'f')
+			b->flows = (unsigned int)strtoul(optarg, NULL, 10);
 		else
 			return -EINVAL;
 	}
-	return optind == argc && b->rounds > 0 && b->rounds <= ROUNDS_MAX ? 0 : -EINVAL;
+	return optind == argc && b->rounds > 0 && b->rounds <= ROUNDS_MAX &&
+			       b->leases <= LEASES_MAX && b->flows <= FLOWS_MAX
+		       ? 0
+		       : -EINVAL;
 }
 
 static int write_json(const char *file, const struct bench *b, json_t *cases)
 {
-	json_t *root = json_pack("{si sO}", "rounds", (int)b->rounds, "cases", cases);
+	json_t *root = json_pack("{si si si sO}", "rounds", (int)b->rounds, "leases",
+				 (int)b->leases, "flows", (int)b->flows, "cases", cases);
 	int err = !root || json_dump_file(root, file, JSON_INDENT(2)) ? -EIO : 0;
 
 	json_decref(root);
@@ -596,9 +794,10 @@ int main(int argc, char **argv)
 	int err;
 
 	if (parse_options(argc, argv, &b, &file)) {
-		fputs("Usage: xdp [-r ROUNDS] [-o JSON_FILE]\n", stderr);
+		fputs("Usage: xdp [-r ROUNDS] [-l LEASES] [-f FLOWS] [-o JSON_FILE]\n", stderr);
 		return 2;
 	}
+	printf("%u leases more, %u flows more\n", b.leases, b.flows);
 	err = load(&b);
 	if (err)
 		fprintf(stderr, "xdp: cannot load the programs: %s\n", strerror(-err));
