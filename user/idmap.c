@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,9 +63,11 @@ static int open_userns(pid_t pid, __u32 first)
 	return fd < 0 ? -errno : fd;
 }
 
-static int hold(void *nothing)
+/* Not for longer than whoever needs it: it has his descriptors, and with them his locks. */
+static int hold(void *parent)
 {
-	(void)nothing;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != *(const pid_t *)parent)
+		return 1;
 	while (pause()) /* it has no other end than SIGKILL */
 		;
 	return 0;
@@ -77,7 +80,8 @@ static int hold(void *nothing)
 int idmap_userns(__u32 first)
 {
 	_Alignas(16) char stack[STACK_LEN];
-	pid_t pid = clone(hold, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM | SIGCHLD, NULL);
+	pid_t self = getpid();
+	pid_t pid = clone(hold, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM | SIGCHLD, &self);
 	int fd;
 
 	if (pid < 0)

@@ -125,6 +125,17 @@ process_violations() { # FILE of skepctl's containers
 		grep -qFx "$pid $name" <<<"$processes" || echo "the init $pid is not in the cgroup of $name"
 	done < <(running "$1")
 	grep -lsaE "^\[lxc monitor\] $tmp/" /proc/[0-9]*/cmdline | sed 's|^/proc/|there is a monitor: |' || true
+	strays
+}
+
+# What a keeper forks must end with it: it has the locks of the directories.
+strays() {
+	local pid
+	for pid in $(ip netns pids "$LAB_BOX_NS"); do
+		[[ $(cat "/proc/$pid/comm" 2>/dev/null) == skepd-keeper ]] || continue
+		grep -q "^PPid:[[:space:]]*1\$" "/proc/$pid/status" 2>/dev/null && echo "a keeper's child $pid has outlived it"
+	done
+	true
 }
 
 # violations: one line for each thing that does not hold

@@ -196,9 +196,11 @@ for what in bind release; do
 	steps_in "$tmp/one" /dev/null | changing >"$tmp/steps.keeper.$what"
 	diag "for a $what a keeper takes $(wc -l <"$tmp/steps.keeper.$what") steps"
 done
+# Beside others, the step when there is a child that holds a user namespace open.
+after_clone() { awk '$1 == "clone" {print NR + 1; exit}' "$1"; }
 for what in bind release; do
 	mapfile -t keeper_steps <"$tmp/steps.keeper.$what"
-	for at in $(some "$CRASH_POINTS" "${#keeper_steps[@]}"); do
+	for at in $(some "$CRASH_POINTS" "${#keeper_steps[@]}") $(after_clone "$tmp/steps.keeper.$what"); do
 		read -r name n _ <<<"${keeper_steps[at - 1]}"
 		if [[ $what == release ]]; then
 			bind_begin
