@@ -50,7 +50,7 @@ SHELL_D := adopt allocator bind cgroup change check check_limits commands confin
 	control_reload control_request datapath datapath_flow datapath_maps datapath_policy \
 	datapath_ranges datapath_sweep expire farm farm_paths files filter idmap keeper keepers \
 	link links listing log message netns notify nursery plumb preparer privileges refill reflect reload report sockets stage stop \
-	panic report_flows report_hosts control_notices sweeper sweeper_run verified would
+	panic report_flows report_hosts control_notices sweeper sweeper_run verified wire would
 SKEPD_OBJECTS   := $(patsubst %,$(BUILD)/user/%.o,skepd $(CORE) $(SHELL_D))
 SKEPCTL_OBJECTS := $(patsubst %,$(BUILD)/user/%.o,skepctl client show table top top_screen \
 	top_view template files idmap panic \

@@ -67,6 +67,7 @@ struct __sk_buff {
 	__u32 data;
 	__u32 data_end;
 	__u32 gso_segs;
+	__u32 gso_size;
 };
 
 struct ethhdr {

@@ -6,6 +6,8 @@
 #include "budget.h"
 #include "maps.bpf.h"
 
+#define BRAKE_FRAME_MIN 60 /* Ethernet's, without the checksum */
+
 enum { BRAKE_PACKETS, BRAKE_BYTES, BRAKE_BUDGETS };
 
 struct {
@@ -23,10 +25,18 @@ static __always_inline bool brake_take(__u32 which, __u64 now, __u64 cost, __u64
 	return tat && budget_take(tat, now, cost, burst);
 }
 
-/** brake_lets() - takes a frame from the farm's budgets; @packets of it will be on the wire */
+/**
+ * brake_lets() - takes a frame from the farm's budgets
+ * @packets: of it that will be on the wire
+ * @bytes:   of all these together
+ */
 static __always_inline bool brake_lets(const struct skep_settings *s, __u64 now, __u32 packets,
 				       __u32 bytes)
 {
+	const __u32 least = packets * BRAKE_FRAME_MIN;
+
+	if (bytes < least)
+		bytes = least;
 	if (s->egress_packet_interval_ns &&
 	    !brake_take(BRAKE_PACKETS, now, s->egress_packet_interval_ns * packets,
 			s->egress_packet_burst_ns))

@@ -185,6 +185,31 @@ static __always_inline void hosts_unverify(const struct skep_range *range, union
 		v->quiet = 0;
 }
 
+/* The lease that is to go leaves behind where its frames are handed on from. */
+static __always_inline void hosts_succeed(struct skep_host *h, const struct skep_lease *lease,
+					  __u64 now, __u32 *ret_container)
+{
+	__builtin_memcpy(h->ours, lease->mac, sizeof(h->ours));
+	h->hand_on_ns = now + HOSTS_HAND_ON_NS;
+	h->conflicts++;
+	*ret_container = lease->container;
+}
+
+/* Nobody reads it; writing it is what counts. */
+static __u32 hosts_barrier;
+
+/**
+ * hosts_bound_since() - the lease of an address that had none when the host was heard, or NULL
+ *
+ * skepd writes a lease first and looks for a host then; here it is the other way round, so that
+ * one of the two sees the other. The exchange is a full barrier on every CPU.
+ */
+static __always_inline const struct skep_lease *hosts_bound_since(const struct skep_addr *address)
+{
+	__sync_lock_test_and_set(&hosts_barrier, 1);
+	return bpf_map_lookup_elem(&leases, address);
+}
+
 /**
  * hosts_learn() - takes in what a frame tells of who has which address
  * @address: the address that it tells of
@@ -198,13 +223,13 @@ static __noinline int hosts_learn(const struct skep_uplink *u, const struct skep
 {
 	const __u64 now = bpf_ktime_get_coarse_ns();
 	const struct skep_host *known = bpf_map_lookup_elem(&hosts, address);
+	const struct skep_lease *lease = bpf_map_lookup_elem(&leases, address);
 	const struct skep_range *range;
-	const struct skep_lease *lease;
 	struct skep_host h = {};
 
 	if (!u || !s)
 		return 0;
-	if (known && known->until_ns > now + HOSTS_PROBE_NS &&
+	if (!lease && known && known->until_ns > now + HOSTS_PROBE_NS &&
 	    now - known->seen_ns < HOSTS_NOTE_NS && parse_mac_equal(known->mac, f->sender_mac))
 		return 0;
 	if (f->kind != FRAME_PROBE && hosts_hear_speaker(u, address, f) && f->kind == FRAME_IPV4)
@@ -212,22 +237,24 @@ static __noinline int hosts_learn(const struct skep_uplink *u, const struct skep
 	range = hosts_range(address);
 	if (!range || range->flags & SKEP_RANGE_EXCLUDED)
 		return 0;
-	lease = bpf_map_lookup_elem(&leases, address);
 	if (hosts_is_ours(s, address, lease, f) ||
 	    !hosts_merge(&h, known, f, now, s->host_memory_ns))
 		return 0;
-	if (lease) {
-		__builtin_memcpy(h.ours, lease->mac, sizeof(h.ours));
-		h.hand_on_ns = now + HOSTS_HAND_ON_NS;
-		h.conflicts++;
-		*ret = lease->container;
-	}
+	if (lease)
+		hosts_succeed(&h, lease, now, ret);
 	if (s->flags & SKEP_SETTING_DRY_RUN && (!known || known->until_ns <= now))
 		would_claim_conflict(address);
 	/* In this order: in between the address is both, and afterwards never neither. */
 	bpf_map_update_elem(&hosts, address, &h, BPF_ANY);
 	hosts_unverify(range, address->ip);
-	return lease && !bpf_map_delete_elem(&leases, address);
+	if (!lease) {
+		lease = hosts_bound_since(address);
+		if (!lease)
+			return 0;
+		hosts_succeed(&h, lease, now, ret);
+		bpf_map_update_elem(&hosts, address, &h, BPF_ANY);
+	}
+	return !bpf_map_delete_elem(&leases, address);
 }
 
 /** hosts_on() - the host that has an address, or NULL; the clock is read only for one */

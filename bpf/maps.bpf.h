@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The maps, one instance of each, pinned under bpf_dir and shared by all programs. Sizes are fixed,
- * so that the next skepd can take the maps over whatever its configuration says; the hashes take
- * memory only for what is in them.
+ * so that the next skepd can take the maps over whatever its configuration says; only those of
+ * `flows` and `redirects` are configured. Plain hashes take memory for what is in them, those that
+ * forget (LRU) and arrays take all of it when they are made.
  */
 #ifndef SKEP_BPF_MAPS_H
 #define SKEP_BPF_MAPS_H
@@ -14,7 +15,10 @@
 #include "skep/maps.h"
 #include "skep/verdict.h"
 
-/* Who has which address. Written by skepd; the programs only touch times and counts. */
+/*
+ * Who has which address. Written by skepd; the programs touch times and counts, and the uplink
+ * program takes out a lease that gives way to a host.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, SKEP_LEASES_MAX);

@@ -23,14 +23,18 @@ struct {
 
 /**
  * struct outbound - one IPv4 packet on its way
- * @address: that it comes from
- * @lease:   id of the lease of @address
+ * @key:     its flow, whose @local is the container's address
+ * @p:       what the packet says
+ * @remote:  where the container sends it
+ * @wire:    of a later fragment: where it is redirected to, 0 for nowhere
+ * @lease:   id of the lease of the container's address
+ * @now:     coarse clock
  * @port:    ifindex
- * @packets: frames on the wire that it will be
+ * @packets: on the wire that it will be
+ * @bytes:   of all these, without Ethernet's
  * @slot:    of the policy
  * @rule:    that it met; index into the rules of the policy
  * @flow:    that it belongs to, if it is let out
- * @wire:    of a later fragment: where it is redirected to, 0 for nowhere
  */
 struct outbound {
 	struct skep_flow_key key;
@@ -41,6 +45,7 @@ struct outbound {
 	__u64 now;
 	__u32 port;
 	__u32 packets;
+	__u32 bytes;
 	__u32 slot;
 	__u32 rule;
 	struct skep_flow *flow;
@@ -65,7 +70,7 @@ static __always_inline bool outbound_in_limit(const struct outbound *o,
 		.now = o->now,
 		.remote = o->remote,
 		.packets = o->packets,
-		.bytes = o->p.len,
+		.bytes = o->bytes,
 		.flow = flow,
 	};
 
@@ -171,7 +176,7 @@ static __noinline enum skep_verdict outbound_new(struct outbound *o)
 		return SKEP_PORT_DROP_RULE;
 	o->flow = NULL;
 	verdict = outbound_by_rule(o, policy);
-	policy_count(o->slot, rules_hits(policy, o->rule), o->packets, o->p.len, true);
+	policy_count(o->slot, rules_hits(policy, o->rule), o->packets, o->bytes, true);
 	return verdict;
 }
 
@@ -185,7 +190,7 @@ static __always_inline enum skep_verdict outbound_inside(struct outbound *o)
 		return outbound_new(o);
 	o->rule = o->flow->rule;
 	verdict = outbound_again(o, policy);
-	policy_count(o->slot, rules_hits(policy, o->rule), o->packets, o->p.len, false);
+	policy_count(o->slot, rules_hits(policy, o->rule), o->packets, o->bytes, false);
 	if (verdict != SKEP_PORT_OUT_ALLOWED || !(o->flow->flags & SKEP_FLOW_REDIRECTED))
 		return verdict;
 	return redirect_go_on(o->flow, &o->key, o->now) ? SKEP_PORT_OUT_REDIRECTED
@@ -231,6 +236,7 @@ static __noinline void outbound_remember(const struct outbound *o, enum skep_ver
 		.protocol = o->p.protocol,
 	};
 	struct skep_fragment value = {
+		.lease = o->lease,
 		.until_ns = o->now + OUTBOUND_FRAGMENTS_NS,
 		.verdict = verdict,
 		.rule = o->rule,
@@ -255,7 +261,7 @@ static __noinline enum skep_verdict outbound_later(struct outbound *o)
 	const struct skep_policy *policy = outbound_policy(o);
 	enum skep_verdict verdict;
 
-	if (!first || o->now > first->until_ns || !policy)
+	if (!first || first->lease != o->lease || o->now > first->until_ns || !policy)
 		return SKEP_PORT_DROP_FRAGMENT;
 	if (!first->serial || first->verdict == SKEP_REFLECT_IP)
 		return first->verdict;
@@ -264,7 +270,7 @@ static __noinline enum skep_verdict outbound_later(struct outbound *o)
 	o->rule = first->rule;
 	o->wire = first->wire;
 	verdict = outbound_again(o, policy);
-	policy_count(o->slot, rules_hits(policy, o->rule), o->packets, o->p.len, false);
+	policy_count(o->slot, rules_hits(policy, o->rule), o->packets, o->bytes, false);
 	return verdict == SKEP_PORT_OUT_ALLOWED ? first->verdict : verdict;
 }
 
@@ -368,6 +374,7 @@ static __always_inline enum skep_verdict outbound(struct __sk_buff *skb, const s
 	if (verdict != SKEP_PORT_OUT_IP)
 		return verdict;
 	fault = packet_parse((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, &o->p);
+	o->bytes = o->p.len + (o->packets - 1) * o->p.header;
 	if (o->p.options)
 		return SKEP_PORT_DROP_OPTIONS;
 	verdict = outbound_fault(fault);

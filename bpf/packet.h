@@ -45,6 +45,7 @@ enum packet_part { PACKET_WHOLE, PACKET_FIRST, PACKET_LATER };
  * @id:       of the datagram that this is a fragment of
  * @at:       where the transport header is in the frame
  * @len:      of the IPv4 packet
+ * @header:   of IPv4 and transport protocol together; of PACKET_LATER of IPv4 alone
  * @protocol: IPPROTO_*
  * @flags:    TCP's; ICMP: the type
  * @part:     enum packet_part
@@ -56,6 +57,7 @@ struct packet {
 	__be16 id;
 	__u16 at;
 	__u16 len;
+	__u8 header;
 	__u8 protocol;
 	__u8 flags;
 	__u8 part;
@@ -135,6 +137,7 @@ PARSE_INLINE enum packet_fault packet_tcp(const struct packet_tcp *tcp, const vo
 	p->source = tcp->source;
 	p->dest = tcp->dest;
 	p->flags = tcp->flags;
+	p->header += (tcp->offset >> 4) * 4;
 	return PACKET_OK;
 }
 
@@ -148,6 +151,7 @@ PARSE_INLINE enum packet_fault packet_udp(const struct packet_udp *udp, const vo
 		return PACKET_TRUNCATED;
 	p->source = udp->source;
 	p->dest = udp->dest;
+	p->header += sizeof(*udp);
 	return PACKET_OK;
 }
 
@@ -157,6 +161,7 @@ PARSE_INLINE enum packet_fault packet_icmp(const struct packet_icmp *icmp, const
 	if ((const void *)(icmp + 1) > end)
 		return PACKET_TRUNCATED;
 	p->flags = icmp->type;
+	p->header += sizeof(*icmp);
 	if (packet_is_query(icmp->type) || packet_is_reply(icmp->type))
 		p->source = icmp->id;
 	return PACKET_OK;
@@ -208,6 +213,7 @@ PARSE_INLINE enum packet_fault packet_parse(const void *data, const void *end, _
 	fragment = parse_htons(ip->fragment);
 	p->len = len;
 	p->at = PACKET_IP_AT + header;
+	p->header = header;
 	p->id = ip->id;
 	p->protocol = ip->protocol;
 	p->options = header > sizeof(*ip);

@@ -12,7 +12,7 @@
 #include "rules.h"
 
 #define POLICY_MINUTE (60 * FLOW_SECOND)
-#define POLICY_KIB_BURST 64 /* the largest packet that a container hands over at once */
+#define POLICY_KIB_BURST 72 /* the largest packet that a container hands over, once it is cut */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -89,6 +89,14 @@ __noinline int policy_match(const struct skep_policy *policy, __u32 protocol, __
 	const union skep_ipv4 ip = {.addr = remote};
 
 	return policy ? rules_match(policy, protocol, port, ip) : SKEP_RULES_MAX;
+}
+
+/* rules_reach(), likewise. */
+__noinline int policy_reach(const struct skep_policy *policy, __u32 remote)
+{
+	const union skep_ipv4 ip = {.addr = remote};
+
+	return policy ? rules_reach(policy, ip) : SKEP_RULES_MAX;
 }
 
 /* Whether somebody who is not of the farm has this address, in the middle of a range. */
@@ -207,6 +215,19 @@ __noinline int limit_take(const struct skep_rule *rule, const struct skep_limit_
 			 FLOW_SECOND))
 		return false;
 	return !rule->kib_interval_ns || limit_bytes(rule, limit, what);
+}
+
+/** limit_ask() - whether a container may ask by ARP for somebody whom a rule lets it send to. */
+__noinline int limit_ask(const struct skep_rule *rule, const struct skep_limit_key *key,
+			 const struct sending *what)
+{
+	struct skep_limit *limit;
+
+	if (!rule || !key || !what)
+		return false;
+	limit = limit_bucket(key);
+	return limit &&
+	       (!rule->destinations || limit_destination(limit, key, what, rule->destinations));
 }
 
 #endif

@@ -59,6 +59,8 @@ static __always_inline enum skep_verdict parsed(const struct __sk_buff *skb, str
 
 /**
  * struct way - a frame of a container, and what is needed on its way out
+ * @bytes:  on the wire
+ * @told:   nothing is left to tell about it
  * @action: what tc is to do
  */
 struct way {
@@ -68,7 +70,9 @@ struct way {
 	const struct skep_settings *s;
 	const struct skep_uplink *out;
 	__u64 now;
+	__u32 bytes;
 	int action;
+	bool told;
 };
 
 /* In one place: functions that are not static are verified once, whoever calls them. */
@@ -95,19 +99,44 @@ static __always_inline bool may_ask_for(const struct way *w)
 	       policy_guard_caller(&address, w->f.target, w->now) == SKEP_PORT_OUT_IP;
 }
 
+/* Whom a rule lets it send to, it has to find when that is on the wire itself. */
+static __always_inline bool may_ask_by_rule(const struct way *w, const struct skep_policy *policy)
+{
+	const __u32 index = policy_reach(policy, w->f.target.addr);
+	struct sending what = {.now = w->now, .remote = w->f.target};
+	struct skep_limit_key key = {.port = w->lease->port, .serial = policy->serial};
+	const struct skep_rule *rule;
+
+	if (index >= SKEP_RULES_MAX)
+		return policy->verdict == SKEP_RULE_ALLOW;
+	rule = &policy->rules[index];
+	key.hits = rule->hits;
+	return rule->verdict == SKEP_RULE_ALLOW ||
+	       (rule->verdict == SKEP_RULE_LIMIT && limit_ask(rule, &key, &what));
+}
+
 /* SKEP_REFLECT_ARP stands for what is for a world. */
+static __noinline enum skep_verdict who_has(const struct way *w)
+{
+	__u32 slot = w->port->policy;
+	const struct skep_policy *policy = bpf_map_lookup_elem(&policies, &slot);
+
+	if (may_ask_for(w))
+		return SKEP_PORT_OUT_ARP;
+	if (!policy)
+		return SKEP_PORT_DROP_ARP_TARGET;
+	if (parse_addr_is_station(w->f.target) && policy_guard(w->f.target) == SKEP_PORT_OUT_IP &&
+	    may_ask_by_rule(w, policy))
+		return SKEP_PORT_OUT_ARP;
+	return policy->flags & SKEP_POLICY_REFLECTS ? SKEP_REFLECT_ARP : SKEP_PORT_DROP_ARP_TARGET;
+}
+
 static __always_inline enum skep_verdict arp(const struct way *w)
 {
-	const struct skep_policy *policy;
-	__u32 slot = w->port->policy;
-
-	if (w->f.kind == FRAME_IS_AT && reflect_is_mine(&w->f, w->port))
-		return SKEP_REFLECT_ARP;
-	if (w->f.kind != FRAME_WHO_HAS || may_ask_for(w))
-		return SKEP_PORT_OUT_ARP;
-	policy = bpf_map_lookup_elem(&policies, &slot);
-	return policy && policy->flags & SKEP_POLICY_REFLECTS ? SKEP_REFLECT_ARP
-							      : SKEP_PORT_DROP_ARP_TARGET;
+	if (w->f.kind == FRAME_WHO_HAS)
+		return who_has(w);
+	return w->f.kind == FRAME_IS_AT && reflect_is_mine(&w->f, w->port) ? SKEP_REFLECT_ARP
+									   : SKEP_PORT_OUT_ARP;
 }
 
 #define ARP_AT(field) (sizeof(struct ethhdr) + __builtin_offsetof(struct parse_arp, field))
@@ -157,9 +186,11 @@ static __always_inline int send(struct __sk_buff *skb, const struct way *w)
 /* A packet that the container's kernel leaves to the NIC to cut is several on the wire. */
 static __always_inline __u32 frames_in(const struct __sk_buff *skb)
 {
-	__u32 n = skb->gso_segs;
+	const __u32 n = skb->gso_segs, size = skb->gso_size;
 
-	return n ? n : 1;
+	if (n)
+		return n;
+	return size ? skb->len / size + 1 : 1;
 }
 
 /* The container gets the answer as if from outside, and nobody else anything. */
@@ -220,6 +251,57 @@ static __noinline void tell(const struct outbound *o, enum skep_verdict verdict)
 	notice(&about, o->now);
 }
 
+/*
+ * What was refused before anybody asked whom it is for, or inside a world. Any machine sends IPv6
+ * to groups now and then, as it does IPv4.
+ */
+static __always_inline bool is_to_tell(const struct way *w, enum skep_verdict verdict)
+{
+	switch (verdict) {
+	case SKEP_PORT_DROP_OTHER:
+		return !parse_mac_is_group(w->f.dst);
+	case SKEP_REFLECT_DROP_TARGET:
+		return w->f.kind == FRAME_WHO_HAS || !parse_mac_is_group(w->f.dst);
+	case SKEP_PORT_DROP_MALFORMED:
+	case SKEP_PORT_DROP_TAGGED:
+	case SKEP_PORT_DROP_MAC:
+	case SKEP_PORT_DROP_ADDR:
+	case SKEP_PORT_DROP_ARP:
+	case SKEP_PORT_DROP_ARP_TARGET:
+	case SKEP_REFLECT_DROP_DRAIN:
+	case SKEP_REFLECT_DROP_BUDGET:
+	case SKEP_REFLECT_DROP_RING_FULL:
+	case SKEP_REFLECT_DROP_TOO_LONG:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The address is one of the container's, whatever the frame says. */
+static __noinline void tell_frame(const struct __sk_buff *skb, const struct way *w,
+				  enum skep_verdict verdict)
+{
+	const __u32 slot = w->port->container;
+	const struct skep_container *container = bpf_map_lookup_elem(&containers, &slot);
+	struct skep_notice about = {
+		.remote = w->f.target,
+		.hits = SKEP_NOTICE_NO_RULE,
+		.verdict = verdict,
+		.port = skb->ifindex,
+	};
+
+	if (w->lease)
+		about.address = (struct skep_addr){
+			.ip = w->f.sender,
+			.vlan = w->port->vlan,
+			.uplink = w->port->uplink,
+		};
+	else if (container)
+		about.address = container->address;
+	notice(&about, bpf_ktime_get_coarse_ns());
+}
+
 static __noinline void tell_brake(__u64 now)
 {
 	const struct skep_notice about = {
@@ -235,7 +317,7 @@ static __noinline enum skep_verdict leave(struct __sk_buff *skb, struct way *w,
 {
 	int sent;
 
-	if (!brake_lets(w->s, w->now, frames_in(skb), skb->len)) {
+	if (!brake_lets(w->s, w->now, frames_in(skb), w->bytes)) {
 		tell_brake(w->now);
 		return SKEP_PORT_DROP_BRAKE;
 	}
@@ -264,6 +346,7 @@ static __always_inline bool goes_out(enum skep_verdict verdict)
 static __always_inline enum skep_verdict refuse(struct __sk_buff *skb, struct way *w,
 						const struct outbound *o, enum skep_verdict verdict)
 {
+	w->told = true;
 	if (verdict == SKEP_PORT_DROP_GROUP)
 		return verdict;
 	tell(o, verdict);
@@ -285,6 +368,7 @@ static __noinline enum skep_verdict ip(struct __sk_buff *skb, struct way *w)
 	};
 	enum skep_verdict verdict = outbound(skb, &w->f, &o);
 
+	w->bytes += (o.packets - 1) * (PACKET_IP_AT + o.p.header);
 	if (verdict == SKEP_REFLECT_IP) {
 		outbound_note(&o);
 		return verdict;
@@ -306,6 +390,7 @@ static __always_inline enum skep_verdict own(struct __sk_buff *skb, struct way *
 	if (w->port->uplink == SKEP_UPLINK_REFLECT)
 		return into_world(skb, &w->f, w->port, w->lease, &w->action);
 	w->now = bpf_ktime_get_coarse_ns();
+	w->bytes = skb->len;
 	w->out = bpf_map_lookup_elem(&uplinks, &ordinal);
 	if (!w->out || !w->out->ifindex)
 		return SKEP_PORT_DROP_NO_UPLINK;
@@ -341,7 +426,10 @@ SEC("tc")
 int port(struct __sk_buff *skb)
 {
 	struct way w = {.action = TC_ACT_SHOT};
+	enum skep_verdict verdict = classify(skb, &w);
 
-	count(classify(skb, &w));
+	if (w.port && !w.told && is_to_tell(&w, verdict))
+		tell_frame(skb, &w, verdict);
+	count(verdict);
 	return w.action;
 }

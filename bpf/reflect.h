@@ -9,6 +9,7 @@
 #define SKEP_BPF_REFLECT_H
 
 #include "arp_answer.h"
+#include "ask.h"
 #include "budget.h"
 #include "flow.h"
 #include "maps.bpf.h"
@@ -75,32 +76,20 @@ static __always_inline bool reflect_is_neighbour(const struct skep_port *port, u
 	return !((a.addr ^ b.addr) & bpf_htonl(mask));
 }
 
-/* A loop the compiler must not turn into a call of memset, which BPF has not. */
-static __always_inline void reflect_zero(__u64 *words, __u64 n)
-{
-	for (__u64 i = 0; i < n; i++) {
-		words[i] = 0;
-		barrier();
-	}
-}
-
-/* Inlined with a constant @room, as the verifier wants it. */
+/* Inlined with a constant @room, as ask_reserve() is. */
 static __always_inline enum skep_verdict reflect_hold(struct __sk_buff *skb, const struct frame *f,
 						      __u32 world, __u64 now, __u64 len,
 						      const __u64 room)
 {
-	struct skep_ask *record = bpf_ringbuf_reserve(&asks, sizeof(*record) + room, 0);
+	const struct skep_addr address = {
+		.ip = f->target,
+		.vlan = (__u16)world,
+		.uplink = SKEP_UPLINK_REFLECT,
+	};
+	struct skep_ask *record = ask_reserve(&address, f, SKEP_ASK_REFLECT, now, len, room);
 
 	if (!record)
 		return SKEP_REFLECT_DROP_RING_FULL;
-	reflect_zero((__u64 *)record, (sizeof(*record) + room) / sizeof(__u64));
-	record->seen_ns = now;
-	record->address.ip = f->target;
-	record->address.vlan = (__u16)world;
-	record->address.uplink = SKEP_UPLINK_REFLECT;
-	record->requester = f->sender;
-	record->verdict = SKEP_ASK_REFLECT;
-	record->frame_len = (__u16)len;
 	if (len < sizeof(struct ethhdr) || len > room ||
 	    bpf_skb_load_bytes(skb, 0, record + 1, (__u32)len)) {
 		bpf_ringbuf_discard(record, 0);

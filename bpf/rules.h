@@ -28,10 +28,27 @@ PARSE_INLINE __u32 rules_match(const struct skep_policy *policy, __u8 protocol, 
 	return SKEP_RULES_MAX;
 }
 
-/** rules_verdict() - what becomes of a packet that met this rule */
-PARSE_INLINE __u8 rules_verdict(const struct skep_policy *policy, __u32 rule)
+PARSE_INLINE bool rule_decides(const struct skep_rule *rule)
 {
-	return rule < SKEP_RULES_MAX ? policy->rules[rule].verdict : policy->verdict;
+	return rule->verdict == SKEP_RULE_ALLOW || rule->verdict == SKEP_RULE_LIMIT ||
+	       (!rule->protocol && !rule->first && rule->last == 0xffff);
+}
+
+/**
+ * rules_reach() - the rule that decides whether anything at all may be sent to an address itself:
+ * the first one that lets some of it out, or is for all of it
+ *
+ * Return: as rules_match().
+ */
+PARSE_INLINE __u32 rules_reach(const struct skep_policy *policy, union skep_ipv4 remote)
+{
+	for (__u32 i = 0; i < SKEP_RULES_MAX && i < policy->n_rules; i++) {
+		const struct skep_rule *rule = &policy->rules[i];
+
+		if ((remote.addr & rule->mask) == rule->to.addr && rule_decides(rule))
+			return i;
+	}
+	return SKEP_RULES_MAX;
 }
 
 /** rules_hits() - where it is counted, within the slots of the policy */

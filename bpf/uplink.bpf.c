@@ -4,6 +4,7 @@
  * first frame to a dark address is held and handed to skepd; everything else is the box's own and
  * passes untouched. The program decides from the maps alone: it goes on working when skepd is gone.
  */
+#include "ask.h"
 #include "budget.h"
 #include "flow_in.h"
 #include "hosts.h"
@@ -165,16 +166,25 @@ static __always_inline enum skep_verdict asks_for(const struct frame *f)
 	return SKEP_ASK_IP;
 }
 
-/* A network or broadcast address, which no machine has. */
-static __always_inline bool sender_is_nobody(const struct skep_addr *address, const struct frame *f)
+static __always_inline bool is_between(union skep_ipv4 ip, __u32 first, __u32 last)
+{
+	return bpf_ntohl(ip.addr) >= first && bpf_ntohl(ip.addr) <= last;
+}
+
+static __always_inline const struct skep_range *range_of_sender(const struct frame *f)
 {
 	const struct skep_addr sender = {
 		.ip = f->sender,
-		.vlan = address->vlan,
-		.uplink = address->uplink,
+		.vlan = f->vlan,
+		.uplink = uplink_ordinal,
 	};
-	const struct skep_range *range = hosts_range(&sender);
 
+	return hosts_range(&sender);
+}
+
+/* A network or broadcast address, which no machine has. */
+static __always_inline bool is_nobody(const struct skep_range *range)
+{
 	return range && range->flags & SKEP_RANGE_NOBODY;
 }
 
@@ -222,16 +232,16 @@ static __always_inline enum skep_verdict may_have(const struct skep_settings *s,
 {
 	if (!is_verified(range, address->ip))
 		return SKEP_PASS_UNVERIFIED;
-	if (sender_is_nobody(address, f))
-		return verdict == SKEP_ASK_ARP ? SKEP_PASS_ARP_SENDER : SKEP_PASS_IP_SENDER;
+	if (verdict == SKEP_ASK_IP && is_nobody(range_of_sender(f)))
+		return SKEP_PASS_IP_SENDER;
 	if (is_to_wrong_mac(s, address, f))
 		return SKEP_DROP_WRONG_MAC;
+	if (range->patience_ms && !has_waited(range, address, f))
+		return SKEP_PASS_PATIENCE;
 	if (s->flags & SKEP_SETTING_DRY_RUN) {
 		would_claim_note(address, f->sender);
 		return SKEP_PASS_WOULD_CLAIM;
 	}
-	if (range->patience_ms && !has_waited(range, address, f))
-		return SKEP_PASS_PATIENCE;
 	return verdict;
 }
 
@@ -263,34 +273,16 @@ static __noinline enum skep_verdict dark(const struct skep_settings *s,
 	return may_have(s, range, address, f, verdict);
 }
 
-/* A loop the compiler must not turn into a call of memset, which BPF has not. */
-static __always_inline void zero(__u64 *words, __u64 n)
-{
-	for (__u64 i = 0; i < n; i++) {
-		words[i] = 0;
-		barrier();
-	}
-}
-
-/*
- * Hands the frame to skepd in a record with room for @room bytes of it. Inlined with a constant
- * @room: the verifier wants the record's size, and the bound of the copy into it, to be known.
- */
+/* Hands the frame to skepd in a record with room for @room bytes of it; see ask_reserve(). */
 static __always_inline enum skep_verdict ask(struct xdp_md *ctx, const struct skep_addr *address,
 					     const struct frame *f, enum skep_verdict verdict,
 					     __u32 container, __u64 seen_ns, __u64 len,
 					     const __u64 room)
 {
-	struct skep_ask *record = bpf_ringbuf_reserve(&asks, sizeof(*record) + room, 0);
+	struct skep_ask *record = ask_reserve(address, f, verdict, seen_ns, len, room);
 
 	if (!record)
 		return SKEP_DROP_ASK_RING_FULL;
-	zero((__u64 *)record, (sizeof(*record) + room) / sizeof(__u64));
-	record->seen_ns = seen_ns;
-	record->address = *address;
-	record->requester = f->sender;
-	record->verdict = verdict;
-	record->frame_len = len;
 	record->container = container;
 	if (bpf_xdp_load_bytes(ctx, 0, record + 1, len)) {
 		bpf_ringbuf_discard(record, 0);
@@ -403,24 +395,33 @@ static __always_inline bool learn(struct xdp_md *ctx, const struct skep_uplink *
 	return true;
 }
 
-static __always_inline bool is_between(union skep_ipv4 ip, __u32 first, __u32 last)
-{
-	return bpf_ntohl(ip.addr) >= first && bpf_ntohl(ip.addr) <= last;
-}
-
-/* Nobody from elsewhere asks on this segment, and neither does its network or broadcast address. */
-static __always_inline enum skep_verdict check_sender(const struct skep_uplink *u,
-						      const struct frame *f,
-						      enum skep_verdict parsed)
+/* The ends of the uplink's network; where a range has them, it says so. */
+static __always_inline bool is_end_of_network(const struct skep_uplink *u, const struct frame *f)
 {
 	const __u32 sender = bpf_ntohl(f->sender.addr);
 
-	if (f->kind == FRAME_IPV4 || f->kind == FRAME_PROBE || !u->network_last)
+	return u->network_last - u->network > 1 &&
+	       (sender == u->network || sender == u->network_last);
+}
+
+/*
+ * Of ARP: nobody from elsewhere asks on this segment, and neither does a network or broadcast
+ * address. A range is of this segment, in its network or not. A function of its own for the
+ * verifier's sake.
+ */
+static __noinline enum skep_verdict check_sender(const struct skep_uplink *u, const struct frame *f,
+						 enum skep_verdict parsed)
+{
+	const struct skep_range *range = NULL;
+
+	if (!u || f->kind == FRAME_PROBE)
 		return parsed;
-	if (!is_between(f->sender, u->network, u->network_last))
-		return SKEP_PASS_ARP_FOREIGN;
-	if (u->network_last - u->network > 1 && (sender == u->network || sender == u->network_last))
+	if (is_between(f->sender, u->first, u->last))
+		range = range_of_sender(f);
+	if (is_nobody(range) || is_end_of_network(u, f))
 		return SKEP_PASS_ARP_SENDER;
+	if (u->network_last && !range && !is_between(f->sender, u->network, u->network_last))
+		return SKEP_PASS_ARP_FOREIGN;
 	return parsed;
 }
 
@@ -436,11 +437,12 @@ static __always_inline enum skep_verdict classify(struct xdp_md *ctx, struct fra
 	verdict = parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, f);
 	if ((verdict != SKEP_LEASED_ARP && verdict != SKEP_LEASED_IP) || !u || !s)
 		return verdict;
-	verdict = check_sender(u, f, verdict);
-	if (verdict != SKEP_LEASED_ARP && verdict != SKEP_LEASED_IP)
-		return verdict;
 	if (learn(ctx, u, s, f))
 		return SKEP_CONFLICT;
+	if (f->kind != FRAME_IPV4)
+		verdict = check_sender(u, f, verdict);
+	if (verdict != SKEP_LEASED_ARP && verdict != SKEP_LEASED_IP)
+		return verdict;
 	address->ip = f->target;
 	address->vlan = f->vlan;
 	address->uplink = uplink_ordinal;

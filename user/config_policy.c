@@ -418,8 +418,9 @@ static int read_policy(const struct text_source *source, cfg_t *section, struct 
 
 /* Servers that containers may ask when no policy says otherwise. */
 static int add_servers(const struct text_source *source, cfg_t *top, const char *key, __u16 port,
-		       bool tcp, struct skep_policy *policy)
+		       bool tcp, struct config *config)
 {
+	struct skep_policy *policy = &config->policies[0].rules;
 	size_t n = text_count(top, key), hits = 0;
 	struct skep_rule rule = {.verdict = SKEP_RULE_ALLOW};
 	struct lists lists = {.ports = {{port, port}}, .n_ports = 1, .to_key = key};
@@ -427,6 +428,7 @@ static int add_servers(const struct text_source *source, cfg_t *top, const char 
 
 	if (err || !n)
 		return err;
+	config->policies[0].line = value_line(top, key);
 	while (policy->names[hits][0])
 		hits++;
 	rule.hits = (__u8)hits;
@@ -446,8 +448,8 @@ static int make_default(const struct text_source *source, cfg_t *top, struct con
 
 	config->n_policies = 1;
 	strncpy(policy->name, CONFIG_POLICY_DEFAULT, sizeof(policy->name) - 1);
-	err = add_servers(source, top, "dns", DNS_PORT, true, policy);
-	return err ? err : add_servers(source, top, "ntp", NTP_PORT, false, policy);
+	err = add_servers(source, top, "dns", DNS_PORT, true, config);
+	return err ? err : add_servers(source, top, "ntp", NTP_PORT, false, config);
 }
 
 int config_read_policies(const struct text_source *source, cfg_t *top, struct config *config)
@@ -513,28 +515,85 @@ static const struct range_config *range_with(const struct config *config, __be32
 	return NULL;
 }
 
-int config_check_policies(const struct text_source *source, const struct config *config)
+static bool excludes_some_of(const struct range_config *range, const struct prefix *prefix)
 {
-	for (size_t i = 0; i < config->n_policies; i++) {
-		const struct skep_policy *policy = &config->policies[i].rules;
+	for (size_t i = 0; i < range->n_excludes; i++) {
+		if (prefix_overlaps(&range->excludes[i], prefix))
+			return true;
+	}
+	return false;
+}
 
-		for (unsigned int r = 0; r < policy->n_rules; r++) {
-			const struct skep_rule *rule = &policy->rules[r];
-			const struct range_config *range =
-				rule->verdict == SKEP_RULE_REDIRECT
-					? range_with(config, rule->redirect.addr)
-					: NULL;
-			char prefix[PREFIX_STRLEN];
+/* The range that has all of these addresses, and each for containers. */
+static const struct range_config *range_around(const struct config *config,
+					       const struct prefix *prefix)
+{
+	for (size_t u = 0; u < config->n_uplinks; u++) {
+		const struct uplink_config *uplink = &config->uplinks[u];
 
-			if (range)
-				return text_fail(source, config->policies[i].line,
-						 "rule \"%s\" redirects into range %s of line %d, "
-						 "and nothing goes from container to container; "
-						 "exclude that address",
-						 policy->names[rule->hits],
-						 prefix_format(&range->prefix, prefix),
-						 range->line);
+		for (size_t r = 0; r < uplink->n_ranges; r++) {
+			const struct range_config *range = &uplink->ranges[r];
+
+			if (prefix->len >= range->prefix.len &&
+			    prefix_contains(&range->prefix, prefix->addr) &&
+			    !(uplink->gateway && prefix_contains(prefix, uplink->gateway)) &&
+			    !excludes_some_of(range, prefix))
+				return range;
 		}
 	}
-	return 0;
+	return NULL;
+}
+
+static int check_redirect(const struct text_source *source, const struct config *config,
+			  const struct policy_config *policy, const struct skep_rule *rule)
+{
+	const struct range_config *range = range_with(config, rule->redirect.addr);
+	char prefix[PREFIX_STRLEN];
+
+	if (!range)
+		return 0;
+	return text_fail(source, policy->line,
+			 "rule \"%s\" redirects into range %s of line %d, and nothing goes from "
+			 "container to container; exclude that address",
+			 policy->rules.names[rule->hits], prefix_format(&range->prefix, prefix),
+			 range->line);
+}
+
+static int check_to(const struct text_source *source, const struct config *config,
+		    const struct policy_config *policy, const struct skep_rule *rule)
+{
+	const struct prefix to = {
+		.addr = rule->to.addr,
+		.len = (unsigned int)__builtin_popcount(rule->mask),
+	};
+	const struct range_config *range = range_around(config, &to);
+	char prefix[PREFIX_STRLEN], of[PREFIX_STRLEN];
+
+	if (!range)
+		return 0;
+	return text_fail(source, policy->line,
+			 "rule \"%s\" is for %s in range %s of line %d, and nothing goes from "
+			 "container to container; exclude what is somebody else's, or take it out",
+			 policy->rules.names[rule->hits], prefix_format(&to, prefix),
+			 prefix_format(&range->prefix, of), range->line);
+}
+
+int config_check_policies(const struct text_source *source, const struct config *config)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < config->n_policies; i++) {
+		const struct policy_config *policy = &config->policies[i];
+
+		for (unsigned int r = 0; r < policy->rules.n_rules && !err; r++) {
+			const struct skep_rule *rule = &policy->rules.rules[r];
+
+			if (rule->verdict == SKEP_RULE_REDIRECT)
+				err = check_redirect(source, config, policy, rule);
+			else if (rule->verdict == SKEP_RULE_ALLOW ||
+				 rule->verdict == SKEP_RULE_LIMIT)
+				err = check_to(source, config, policy, rule);
+		}
+	}
+	return err;
 }

@@ -175,11 +175,7 @@ void control_tell(struct control *control, json_t *event)
 
 static void on_event_message(struct control *control, const struct event_message *event)
 {
-	json_t *object = report_event(control->config, event);
-
-	if (event->verdict == SKEP_RELEASED_CONFLICT)
-		report_add_host(object, control->dp, &event->address);
-	control_tell(control, object);
+	control_tell(control, report_event(control->config, event));
 }
 
 static const char *result_text(struct result_message *result)

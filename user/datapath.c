@@ -328,10 +328,23 @@ static void read_names(const char *bpf_dir, struct datapath_pinned *ret)
 			memcpy(ret->templates[i], t.name, sizeof(t.name));
 }
 
+static unsigned int count_leases(const char *bpf_dir)
+{
+	struct skep_addr address, *prev = NULL;
+	cleanup_close int map =
+		open_own_pin(bpf_dir, "leases", sizeof(address), sizeof(struct skep_lease));
+	unsigned int n = 0;
+
+	for (; map >= 0 && !bpf_map_get_next_key(map, prev, &address); prev = &address)
+		n++;
+	return n;
+}
+
 /* Only the version is read before it is known to be ours: it stands first for ever. */
 int datapath_look(const char *bpf_dir, struct datapath_pinned *ret)
 {
 	__u8 value[4096] = {}; /* larger than settings will ever be */
+	struct skep_settings found;
 	const __u32 only = 0;
 	cleanup_close int settings = -EBADF;
 	int err;
@@ -343,21 +356,13 @@ int datapath_look(const char *bpf_dir, struct datapath_pinned *ret)
 	settings = open_pin(bpf_dir, "settings");
 	if (settings >= 0 && !bpf_map_lookup_elem(settings, &only, value))
 		memcpy(&ret->version, value, sizeof(ret->version));
-	if (ret->version == SKEP_MAPS_VERSION)
-		read_names(bpf_dir, ret);
+	if (ret->version != SKEP_MAPS_VERSION)
+		return 0;
+	memcpy(&found, value, sizeof(found));
+	ret->dry_run = found.flags & SKEP_SETTING_DRY_RUN;
+	ret->leases = count_leases(bpf_dir);
+	read_names(bpf_dir, ret);
 	return 0;
-}
-
-static unsigned int count_leases(const char *bpf_dir)
-{
-	struct skep_addr address, *prev = NULL;
-	cleanup_close int map =
-		open_own_pin(bpf_dir, "leases", sizeof(address), sizeof(struct skep_lease));
-	unsigned int n = 0;
-
-	for (; map >= 0 && !bpf_map_get_next_key(map, prev, &address); prev = &address)
-		n++;
-	return n;
 }
 
 int datapath_unpin(const char *bpf_dir, unsigned int *ret_leases)

@@ -26,6 +26,8 @@ const char *verdict_help(unsigned int verdict);
  * struct datapath_pinned - what an earlier skepd left pinned
  * @n:         pins
  * @watching:  an uplink program is attached
+ * @leases:    how many there are
+ * @dry_run:   it only watched
  * @version:   of the maps, SKEP_MAPS_VERSION then; 0 when none was written
  * @uplinks:   names by ordinal, only if the version is ours; "" where there is none
  * @templates: likewise
@@ -33,6 +35,8 @@ const char *verdict_help(unsigned int verdict);
 struct datapath_pinned {
 	unsigned int n;
 	bool watching;
+	unsigned int leases;
+	bool dry_run;
 	__u32 version;
 	char uplinks[SKEP_UPLINKS_MAX][IFNAMSIZ];
 	char templates[SKEP_TEMPLATES_MAX][64];
@@ -170,10 +174,6 @@ bool datapath_is_hosts(const struct datapath *dp, const struct skep_addr *addres
 /** datapath_host() - the entry of an address in `hosts`, which may be over; 0 or -ENOENT */
 int datapath_host(const struct datapath *dp, const struct skep_addr *address,
 		  struct skep_host *ret);
-
-/** datapath_hosts_fd(), datapath_would_claim_fd() - the maps themselves, for those who list them */
-int datapath_hosts_fd(const struct datapath *dp);
-int datapath_would_claim_fd(const struct datapath *dp);
 
 /**
  * datapath_verify() - the map `verify`, as memory that the program works on, too

@@ -32,16 +32,6 @@ bool datapath_is_hosts(const struct datapath *dp, const struct skep_addr *addres
 	return !datapath_host(dp, address, &host) && host.until_ns > monotonic_ns();
 }
 
-int datapath_hosts_fd(const struct datapath *dp)
-{
-	return dp->hosts;
-}
-
-int datapath_would_claim_fd(const struct datapath *dp)
-{
-	return dp->would_claim;
-}
-
 struct skep_verify *datapath_verify(const struct datapath *dp)
 {
 	return dp->verify;

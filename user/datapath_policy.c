@@ -281,12 +281,23 @@ static void add_outside(struct farm_map *map, const struct config *config,
 		add(map, prefix, SKEP_FARM_OUTSIDE);
 }
 
+/* What is sent to them is for all who are on the segment, the farm's addresses among them. */
+static void add_ends(struct farm_map *map, const struct prefix *network)
+{
+	const struct prefix first = {network->addr, 32}, last = {prefix_broadcast(network), 32};
+
+	add(map, &first, SKEP_FARM_RANGE);
+	add(map, &last, SKEP_FARM_RANGE);
+}
+
 static void add_range(struct farm_map *map, const struct config *config,
 		      const struct uplink_config *uplink, const struct range_config *range)
 {
 	const struct prefix gateway = {uplink->gateway, 32};
 
 	add(map, &range->prefix, SKEP_FARM_RANGE);
+	if (uplink->network.len && uplink->network.len < 31)
+		add_ends(map, &uplink->network);
 	for (size_t i = 0; i < range->n_excludes; i++)
 		add_outside(map, config, range, &range->excludes[i]);
 	if (gateway.addr)
@@ -310,7 +321,7 @@ static size_t count_entries(const struct datapath *dp)
 
 	for (size_t u = 0; u < dp->config->n_uplinks; u++)
 		for (size_t r = 0; r < dp->config->uplinks[u].n_ranges; r++)
-			n += 2 + dp->config->uplinks[u].ranges[r].n_excludes;
+			n += 4 + dp->config->uplinks[u].ranges[r].n_excludes;
 	return n;
 }
 

@@ -14,9 +14,11 @@
 #include "log.h"
 #include "places.h"
 
+/* struct entry - @is_new: its slots of `verify` are not those that it has in the map */
 struct entry {
 	struct skep_range_key key;
 	struct skep_range value;
+	bool is_new;
 };
 
 /* What the map shall hold; sorted by key once it is complete. */
@@ -158,6 +160,14 @@ static void remove_others(const struct datapath *dp, const struct wanted *w, boo
 	}
 }
 
+/* Those that stay, but get other slots, what is known anew, or have become verified. */
+static void remove_moved(const struct datapath *dp, const struct wanted *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->entries[i].is_new)
+			bpf_map_delete_elem(dp->ranges, &w->entries[i].key);
+}
+
 static int insert(const struct datapath *dp, const struct wanted *w, bool excluded)
 {
 	int err = 0;
@@ -190,21 +200,32 @@ static void keep_places(const struct datapath *dp, struct wanted *w, struct plac
 	}
 }
 
-/* New ones begin with nothing known. Return: false when the gaps are too small. */
-static bool find_places(const struct datapath *dp, struct wanted *w, struct place *places,
-			size_t *n_places)
+/* Return: false when the gaps are too small. */
+static bool find_places(struct wanted *w, struct place *places, size_t *n_places)
 {
 	for (size_t i = 0; i < w->n; i++) {
 		struct entry *entry = &w->entries[i];
-		const __u32 n = slots_of(entry);
 
 		if (!is_verified(&entry->value) || entry->value.verify < SKEP_VERIFY_MAX)
 			continue;
-		if (!places_find(places, n_places, SKEP_VERIFY_MAX, n, &entry->value.verify))
+		entry->is_new = true;
+		if (!places_find(places, n_places, SKEP_VERIFY_MAX, slots_of(entry),
+				 &entry->value.verify))
 			return false;
-		memset(&dp->verify[entry->value.verify], 0, n * sizeof(dp->verify[0]));
 	}
 	return true;
+}
+
+/* New ranges begin with nothing known; what others knew there is needed until they are out. */
+static void clear_new(const struct datapath *dp, const struct wanted *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		const struct entry *entry = &w->entries[i];
+
+		if (entry->is_new)
+			memset(&dp->verify[entry->value.verify], 0,
+			       slots_of(entry) * sizeof(dp->verify[0]));
+	}
 }
 
 static int lay_out(const struct datapath *dp, struct wanted *w)
@@ -215,11 +236,11 @@ static int lay_out(const struct datapath *dp, struct wanted *w)
 	if (!places)
 		return -ENOMEM;
 	keep_places(dp, w, places, &n);
-	if (!find_places(dp, w, places, &n)) { /* the configuration's sum fits: begin anew */
+	if (!find_places(w, places, &n)) { /* the configuration's sum fits: begin anew */
 		for (size_t i = 0; i < w->n; i++)
 			w->entries[i].value.verify = SKEP_VERIFY_MAX;
 		n = 0;
-		find_places(dp, w, places, &n);
+		find_places(w, places, &n);
 	}
 	free(places);
 	return 0;
@@ -263,11 +284,14 @@ int datapath_set_ranges(struct datapath *dp)
 		err = datapath_set_farm(dp);
 	if (!err) {
 		remove_others(dp, &wanted, false);
+		remove_moved(dp, &wanted);
+		clear_new(dp, &wanted);
 		err = insert(dp, &wanted, true);
 		if (!err)
 			err = insert(dp, &wanted, false);
-		remove_others(dp, &wanted, true);
-		if (err)
+		if (!err)
+			remove_others(dp, &wanted, true);
+		else
 			log_error("%s: cannot store the ranges: %s", dp->config->file,
 				  strerror(-err));
 	}

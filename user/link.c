@@ -105,6 +105,47 @@ __u32 link_mtu(const char *name)
 	return fd < 0 || ioctl(fd, SIOCGIFMTU, &ifr) ? 0 : (__u32)ifr.ifr_mtu;
 }
 
+struct carrier {
+	unsigned int flags;
+	__u32 changes;
+};
+
+static int read_carrier(const struct nlmsghdr *nlh, void *data)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	struct carrier *carrier = data;
+	const struct nlattr *attr;
+
+	carrier->flags = ifi->ifi_flags;
+	mnl_attr_for_each(attr, nlh,
+			  sizeof(*ifi)) if (mnl_attr_get_type(attr) == IFLA_CARRIER_CHANGES)
+		carrier->changes = mnl_attr_get_u32(attr);
+	return MNL_CB_STOP;
+}
+
+int link_carrier(unsigned int ifindex, __u32 *ret_changes)
+{
+	__attribute__((cleanup(cleanup_mnl_close))) struct mnl_socket *nl = open_rtnl(0);
+	struct carrier carrier = {};
+	char buf[BUFFER_SIZE];
+	struct nlmsghdr *nlh;
+	ssize_t n;
+
+	if (!nl)
+		return -errno;
+	link_message(buf, RTM_GETLINK, ifindex, &nlh);
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	nlh->nlmsg_seq = 1;
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+	if (n < 0 ||
+	    mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), read_carrier, &carrier) < 0)
+		return -errno;
+	*ret_changes = carrier.changes;
+	return (carrier.flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
+}
+
 int link_set_up(unsigned int ifindex)
 {
 	return set_flags(ifindex, IFF_UP, IFF_UP);

@@ -31,6 +31,14 @@ int link_make_pair(const char *name, int netns, __u32 mtu);
 /** link_mtu() - in bytes; 0 when there is no such interface */
 __u32 link_mtu(const char *name);
 
+/**
+ * link_carrier() - whether an interface is up and has a carrier
+ * @ret_changes: how often the carrier has come or gone
+ *
+ * Return: 1, 0, or negative errno.
+ */
+int link_carrier(unsigned int ifindex, __u32 *ret_changes);
+
 /** link_set_up() - 0 or negative errno */
 int link_set_up(unsigned int ifindex);
 

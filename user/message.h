@@ -24,6 +24,7 @@ enum message_type {
 	MESSAGE_RESULT,	 /* allocator -> control */
 	MESSAGE_CONFIG,	 /* control -> allocator -> keepers */
 	MESSAGE_RELOAD,	 /* allocator -> control: SIGHUP came */
+	MESSAGE_END,	 /* allocator -> sweeper: the farm ends, and this is its last word */
 };
 
 /*

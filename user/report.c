@@ -344,6 +344,7 @@ static const char *release_reason(__u32 verdict)
 
 json_t *report_event(const struct config *config, const struct event_message *e)
 {
+	static const __u8 unknown[sizeof(e->host)];
 	bool shared = e->verdict == SKEP_SHARED, bound = shared || e->verdict == SKEP_BOUND;
 	json_t *object =
 		json_pack("{ss so so ss si so so si so}", "event", bound ? "bind" : "release", "at",
@@ -362,8 +363,8 @@ json_t *report_event(const struct config *config, const struct event_message *e)
 		return object;
 	}
 	json_object_set_new(object, "reason", json_string(release_reason(e->verdict)));
-	if (e->verdict == SKEP_RELEASED_CONFLICT)
-		json_object_set_new(object, "host_mac", json_mac(e->host));
+	if (memcmp(e->host, unknown, sizeof(unknown)))
+		json_object_set_new(object, "host", json_mac(e->host));
 	json_object_set_new(object, "packets_in", json_integer((json_int_t)e->lease.packets_in));
 	json_object_set_new(object, "packets_out", json_integer((json_int_t)e->lease.packets_out));
 	return object;

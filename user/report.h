@@ -25,9 +25,6 @@ json_t *report_latency(const struct datapath *dp);
 json_t *report_event(const struct config *config, const struct event_message *event);
 json_t *report_error(const char *text);
 
-/** report_add_host() - whom a lease gave way to, as far as it is known */
-void report_add_host(json_t *event, const struct datapath *dp, const struct skep_addr *address);
-
 /** report_panic_event() - that it begins, or ends */
 json_t *report_panic_event(bool on);
 

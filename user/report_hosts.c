@@ -136,14 +136,6 @@ json_t *report_would(const struct config *config, const struct skep_pair *pair,
 			 json_moment(would->last_ns), "conflicts", (json_int_t)would->conflicts);
 }
 
-void report_add_host(json_t *event, const struct datapath *dp, const struct skep_addr *address)
-{
-	struct skep_host host;
-
-	if (event && !datapath_host(dp, address, &host))
-		json_object_set_new(event, "host", json_mac(host.mac));
-}
-
 json_t *report_panic_event(bool on)
 {
 	return json_pack("{ss so}", "event", on ? "panic" : "resume", "at",

@@ -54,12 +54,15 @@ struct options {
  * @files:  limit of open files before it was raised
  * @found:  an earlier skepd's farm is there; a start that fails leaves it as it is
  * @fresh:  nothing was pinned
+ * @answers, @n_leases: that farm's leases, and whether it answers for addresses, or may
  */
 struct daemon {
 	struct config *config;
 	struct rlimit files;
 	bool found;
 	bool fresh;
+	bool answers;
+	unsigned int n_leases;
 	bool dry_run;
 	struct datapath *dp;
 	struct keepers *keepers;
@@ -239,6 +242,8 @@ static int look_at_pins(struct daemon *d)
 
 	d->found = err || pinned.watching;
 	d->fresh = !pinned.n;
+	d->n_leases = pinned.leases;
+	d->answers = pinned.leases || (pinned.watching && !pinned.dry_run);
 	if (err) {
 		log_error("cannot look into %s: %s", d->config->bpf_dir, strerror(-err));
 		return err;
@@ -272,6 +277,21 @@ static int find_leftovers(struct daemon *d)
 		return 0;
 	log_error("cannot look for containers of an earlier skepd: %s", strerror(-d->n_leftovers));
 	return d->n_leftovers;
+}
+
+/*
+ * What runs already would be answered no more. To be asked before anything of it is touched: its
+ * maps are pinned.
+ */
+static int check_dry_run(struct daemon *d)
+{
+	if (!d->answers && !d->n_leftovers)
+		return 0;
+	log_error("a farm is there already (%u leases, %d containers): end it with 'skepd --clear "
+		  "-c %s', or give the dry run directories of its own",
+		  d->n_leases, d->n_leftovers, d->config->file);
+	d->found = true;
+	return -EBUSY;
 }
 
 /* The farm's secret makes link addresses stay the same over restarts. */
@@ -333,25 +353,6 @@ static int open_datapath(struct daemon *d)
 	return err ? err : datapath_set_ranges(d->dp);
 }
 
-/* What runs already would be answered no more. */
-static int check_dry_run(const struct daemon *d)
-{
-	struct skep_addr *addresses = NULL;
-	struct skep_lease *leases = NULL;
-	int n = datapath_leases(d->dp, &addresses, &leases);
-
-	if (n < 0)
-		return n;
-	free(addresses);
-	free(leases);
-	if (!n && !d->n_leftovers)
-		return 0;
-	log_error("a farm is there already (%d leases, %d containers): end it with 'skepd --clear "
-		  "-c %s', or give the dry run directories of its own",
-		  n, d->n_leftovers, d->config->file);
-	return -EBUSY;
-}
-
 /* Before anything is attached. */
 static void throw_switches(const struct daemon *d)
 {
@@ -407,14 +408,14 @@ static int run(struct daemon *d)
 		err = look_at_pins(d);
 	if (!err)
 		err = find_leftovers(d);
+	if (!err && d->dry_run)
+		err = check_dry_run(d);
 	if (!err)
 		err = read_secret(d);
 	if (!err)
 		err = container_prepare(d->config);
 	if (!err)
 		err = open_datapath(d);
-	if (!err && d->dry_run)
-		err = check_dry_run(d);
 	if (err)
 		return err;
 	throw_switches(d);
@@ -473,7 +474,7 @@ static void take_down(struct daemon *d, bool keep)
 	bool ours = d->locks[KEEPER_LOCKS - 1] >= 0 && !keep;
 
 	keepers_free(d->keepers);
-	sweeper_free(d->sweeper);
+	sweeper_free(d->sweeper, ours);
 	if (ours) {
 		datapath_unpin(d->config->bpf_dir, NULL);
 		rmdir(d->config->bpf_dir);

@@ -101,8 +101,12 @@ static void reap(struct sweeper *sweeper)
 	sweeper->pid = 0;
 }
 
-struct sweeper *sweeper_free(struct sweeper *sweeper)
+struct sweeper *sweeper_free(struct sweeper *sweeper, bool for_good)
 {
+	const struct config_message message = {.type = MESSAGE_END};
+
+	if (sweeper && for_good)
+		message_send(sweeper->channel, &message, sizeof(message), NULL, 0, true);
 	if (sweeper)
 		reap(sweeper);
 	free(sweeper);

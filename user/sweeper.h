@@ -33,8 +33,11 @@ struct sweeper;
 int sweeper_new(const struct sweeper_context *context, const struct config *config,
 		struct sweeper **ret);
 
-/** sweeper_free() - ends the process when it has written its file. Accepts NULL, returns NULL. */
-struct sweeper *sweeper_free(struct sweeper *sweeper);
+/**
+ * sweeper_free() - ends the process when it has written its file. Accepts NULL, returns NULL.
+ * @for_good: nobody goes on with the maps
+ */
+struct sweeper *sweeper_free(struct sweeper *sweeper, bool for_good);
 
 /**
  * sweeper_look_after() - replaces a process that has died, at most once a second

@@ -4,14 +4,11 @@
  * wait to be judged. It raises `quiet`, and never decides that an address is bound.
  */
 #include <errno.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -23,18 +20,18 @@
 #include "message.h"
 #include "pace.h"
 #include "privileges.h"
-#include "probe.h"
 #include "reload.h"
 #include "sweep.h"
 #include "sweeper.h"
 #include "verified.h"
+#include "wire.h"
 
 #define PATH_LEN 512
 #define PENDING_MAX 4096	       /* more than verify_rate's most in PATIENCE_NS */
 #define PATIENCE_NS (1500 * NS_PER_MS) /* RFC 5227 has 1 to 2 s between two probes */
 #define NOTED_NS NS_PER_SEC	       /* the uplink program notes a host once in so long */
 #define LOOKS_AT_ONCE 64	       /* addresses that are passed over for one probe */
-#define REST_NS (100 * NS_PER_MS)      /* while there is no wire, or panic */
+#define REST_NS (100 * NS_PER_MS)      /* while no wire passes anything, or panic */
 #define RATE_NS (5 * NS_PER_SEC)
 #define SAVE_NS (60 * NS_PER_SEC)
 #define LAST_WORDS_S 5
@@ -42,20 +39,11 @@
 /* An entry of `verify`, all at once; see raise_quiet(). */
 typedef __u64 __attribute__((may_alias)) verify_word;
 
-/**
- * struct wire - how probes get out of an uplink
- * @ifindex: the NIC that @fd is bound to
- */
-struct wire {
-	int fd;
-	__u32 ifindex;
-	__u8 mac[6];
-};
-
-/** struct pending - a probe that may be answered yet */
+/** struct pending - a probe that may be answered yet; @ifindex, @changes: the wire's then */
 struct pending {
 	struct skep_addr address;
 	__u32 ifindex;
+	__u32 changes;
 	__u64 sent_ns;
 };
 
@@ -91,66 +79,41 @@ static __u64 random_bits(struct run *run)
 	return siphash24(run->key, &run->counter, sizeof(run->counter));
 }
 
-static bool link_runs(int fd, const char *name)
+static bool verifies_any(const struct uplink_config *uplink)
 {
-	struct ifreq request = {};
-
-	memcpy(request.ifr_name, name, strlen(name));
-	return !ioctl(fd, SIOCGIFFLAGS, &request) &&
-	       (request.ifr_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
+	for (size_t i = 0; i < uplink->n_ranges; i++)
+		if (uplink->ranges[i].verify)
+			return true;
+	return false;
 }
 
-static void wire_close(struct wire *wire)
+/* A NIC that the program does not watch is none. */
+static void tend_wires(struct run *run, __u64 now_ns)
 {
-	wire->fd = close_fd(wire->fd);
-	wire->ifindex = 0;
-}
+	for (__u16 u = 0; u < run->config->n_uplinks; u++) {
+		const struct uplink_config *config = &run->config->uplinks[u];
+		struct skep_uplink uplink;
 
-/* It only sends; a protocol of 0 receives nothing. */
-static void wire_open(struct wire *wire, const struct skep_uplink *uplink)
-{
-	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)uplink->ifindex};
-	struct ifreq request = {};
-
-	wire_close(wire);
-	wire->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	memcpy(request.ifr_name, uplink->name, strnlen(uplink->name, IFNAMSIZ - 1));
-	if (wire->fd < 0 || bind(wire->fd, (struct sockaddr *)&to, sizeof(to)) ||
-	    ioctl(wire->fd, SIOCGIFHWADDR, &request)) {
-		wire_close(wire);
-		return;
+		if (!verifies_any(config))
+			continue;
+		if (datapath_uplink(run->dp, u, &uplink) || !uplink.ifindex)
+			wire_close(&run->wires[u]);
+		else
+			wire_tend(&run->wires[u], config, uplink.ifindex, now_ns);
 	}
-	memcpy(wire->mac, request.ifr_hwaddr.sa_data, sizeof(wire->mac));
-	wire->ifindex = uplink->ifindex;
-}
-
-/* The wire of an uplink that the program watches and that has a link; else NULL. */
-static struct wire *wire_of(struct run *run, __u16 ordinal)
-{
-	struct wire *wire = &run->wires[ordinal];
-	struct skep_uplink uplink;
-
-	if (datapath_uplink(run->dp, ordinal, &uplink) || !uplink.ifindex)
-		return NULL;
-	if (wire->ifindex != uplink.ifindex)
-		wire_open(wire, &uplink);
-	return wire->fd >= 0 && link_runs(wire->fd, uplink.name) ? wire : NULL;
 }
 
 static bool send_probe(struct run *run, const struct skep_addr *address)
 {
-	struct wire *wire = wire_of(run, address->uplink);
+	struct wire *wire = &run->wires[address->uplink];
 	struct pending *pending = &run->pending[(run->first + run->n) % PENDING_MAX];
-	__u8 frame[PROBE_LEN];
+	const __u64 now_ns = monotonic_ns();
 
-	if (!wire || run->n == PENDING_MAX)
+	if (run->n == PENDING_MAX || !wire_passes(wire, now_ns))
 		return false;
-	probe_fill(frame, wire->mac, address->vlan, address->ip.addr);
-	*pending = (struct pending){*address, wire->ifindex, monotonic_ns()};
-	if (send(wire->fd, frame, sizeof(frame), 0) != (ssize_t)sizeof(frame)) {
-		wire_close(wire);
+	*pending = (struct pending){*address, wire->ifindex, wire->changes, now_ns};
+	if (!wire_probe(wire, address->vlan, address->ip.addr))
 		return false;
-	}
 	run->n++;
 	run->progress.sent++;
 	return true;
@@ -236,16 +199,17 @@ static void raise_quiet(const struct run *run, const struct pending *probe,
 		__atomic_store_n(&slot->quiet, 0, __ATOMIC_RELEASE);
 }
 
-/* What could not be answered, since the link went away meanwhile, says nothing. */
+/* What could not be answered, since the wire passed nothing meanwhile, says nothing. */
 static void judge(struct run *run, const struct pending *probe)
 {
-	const struct wire *wire = wire_of(run, probe->address.uplink);
+	const struct wire *wire = &run->wires[probe->address.uplink];
 	struct skep_range range;
 	__u64 slot;
 
 	if (was_heard(run, probe))
 		run->progress.answered++;
-	else if (wire && wire->ifindex == probe->ifindex &&
+	else if (wire->ifindex == probe->ifindex &&
+		 wire_passed(wire, probe->sent_ns, probe->changes) &&
 		 find_slot(run, &probe->address, &range, &slot))
 		raise_quiet(run, probe, &run->verify[slot]);
 }
@@ -274,6 +238,7 @@ static size_t collect(const struct run *run, struct verified *ret)
 			    whole.flags & SKEP_RANGE_EXCLUDED || whole.verify >= SKEP_VERIFY_MAX)
 				continue;
 			memcpy(ret[n].uplink, config->uplinks[u].name, sizeof(ret[n].uplink));
+			ret[n].quiet = (__u8)range->verify_quiet;
 			ret[n].vlan = range->vlan;
 			ret[n].prefix = range->prefix;
 			ret[n++].slots = &run->verify[whole.verify];
@@ -281,20 +246,23 @@ static size_t collect(const struct run *run, struct verified *ret)
 	return n;
 }
 
+enum exchange { LOAD, SAVE, SAVE_LAST };
+
 /* Between the file and the map, one way or the other. */
-static void exchange(struct run *run, bool save)
+static void exchange(struct run *run, enum exchange what)
 {
 	const struct verified_now now = {monotonic_ns() / NS_PER_SEC,
 					 clock_ns(CLOCK_REALTIME) / NS_PER_SEC};
 	cleanup_free struct verified *ranges = calloc(SKEP_RANGES_MAX, sizeof(*ranges));
 	char path[PATH_LEN];
+	const bool save = what != LOAD;
 	size_t n = ranges ? collect(run, ranges) : 0;
 	int err = 0;
 
 	snprintf(path, sizeof(path), "%s/verified", run->config->state_dir);
 	run->saved_ns = monotonic_ns();
 	if (save && n)
-		err = verified_save(path, ranges, n, &now);
+		err = verified_save(path, ranges, n, &now, what == SAVE_LAST);
 	else if (n)
 		err = verified_load(path, ranges, n, &now, run->config->host_memory);
 	if (err && err != -ENOENT)
@@ -331,13 +299,13 @@ static void begin_round(struct run *run, __u64 now_ns)
 	run->unsettled = false;
 	sweep_begin(run->sweep, (const __u8 *)key);
 	if (now_ns - run->saved_ns >= SAVE_NS)
-		exchange(run, true);
+		exchange(run, SAVE);
 }
 
-static bool watches_any(struct run *run)
+static bool any_passes(const struct run *run, __u64 now_ns)
 {
 	for (__u16 u = 0; u < run->config->n_uplinks; u++)
-		if (wire_of(run, u))
+		if (wire_passes(&run->wires[u], now_ns))
 			return true;
 	return false;
 }
@@ -348,7 +316,7 @@ static void go_on(struct run *run, __u64 now_ns)
 	struct skep_addr address;
 	bool more = true;
 
-	if (!run->n && !watches_any(run)) {
+	if (!run->n && !any_passes(run, now_ns)) {
 		run->next_ns = now_ns + REST_NS;
 		return;
 	}
@@ -387,6 +355,8 @@ static void warn_of_rate(const struct run *run)
 /* New ranges are looked at from the beginning, and in a hurry. */
 static void begin(struct run *run)
 {
+	for (size_t i = 0; i < SKEP_UPLINKS_MAX; i++)
+		wire_close(&run->wires[i]);
 	run->n = 0;
 	run->unsettled = true;
 	run->next_ns = 0;
@@ -410,10 +380,10 @@ static void configure(struct run *run, int fd)
 	begin(run);
 }
 
-/* Whoever replaces it goes on from here; and the file is for the next start. */
-static _Noreturn void end(struct run *run)
+/* Whoever replaces it goes on from the maps; and the file is for when they are gone. */
+static _Noreturn void end(struct run *run, bool for_good)
 {
-	exchange(run, true);
+	exchange(run, for_good ? SAVE_LAST : SAVE);
 	_exit(EXIT_SUCCESS);
 }
 
@@ -426,7 +396,7 @@ static void read_channel(struct run *run)
 	if (n == -EAGAIN)
 		return;
 	if (n != sizeof(message) || message.type != MESSAGE_CONFIG)
-		end(run);
+		end(run, n == sizeof(message) && message.type == MESSAGE_END);
 	configure(run, fd);
 }
 
@@ -440,6 +410,8 @@ static void wait_for_work(struct run *run)
 
 	if (run->n && run->pending[run->first].sent_ns + PATIENCE_NS < due_ns)
 		due_ns = run->pending[run->first].sent_ns + PATIENCE_NS;
+	if (run->n && now_ns + REST_NS < due_ns) /* the wires want to be tended meanwhile */
+		due_ns = now_ns + REST_NS;
 	left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
 	left = (struct timespec){(time_t)(left_ns / NS_PER_SEC), (long)(left_ns % NS_PER_SEC)};
 	if (ppoll(&channel, 1, sweep_total(run->sweep) ? &left : NULL, NULL) > 0)
@@ -472,11 +444,14 @@ _Noreturn void sweeper_run(const struct sweeper_context *context, const struct c
 		_exit(EXIT_FAILURE);
 	datapath_sweep(run.dp, &run.progress);
 	if (context->fresh)
-		exchange(&run, false);
+		exchange(&run, LOAD);
+	exchange(&run, SAVE); /* the last word was that of the farm before */
 	begin(&run);
 	for (;;) {
 		const __u64 now_ns = monotonic_ns();
 
+		if (sweep_total(run.sweep) && (run.n || now_ns >= run.next_ns))
+			tend_wires(&run, now_ns);
 		judge_all(&run, now_ns);
 		if (datapath_is_panicked(run.dp))
 			run.next_ns = now_ns + REST_NS;

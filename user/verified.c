@@ -12,7 +12,10 @@
 
 #define PATH_LEN 512
 
-static const char magic[8] = "skepver1";
+#define MAGIC_LEN 8
+
+/* That of a file that was the last word, and of any other. */
+static const char magic_last[] = "skeplast", magic_more[] = "skepmore";
 
 /* In the byte order of the machine: the file goes nowhere else. The entries follow. */
 struct file_range {
@@ -58,28 +61,28 @@ static void write_range(FILE *f, const struct verified *range, const struct veri
 }
 
 static int write_file(const char *path, const struct verified *ranges, size_t n,
-		      const struct verified_now *now)
+		      const struct verified_now *now, bool last)
 {
 	cleanup_fclose FILE *f = fopen(path, "we");
 
 	if (!f)
 		return -errno;
 	fchmod(fileno(f), 0600);
-	fwrite(magic, sizeof(magic), 1, f);
+	fwrite(last ? magic_last : magic_more, MAGIC_LEN, 1, f);
 	for (size_t i = 0; i < n; i++)
 		write_range(f, &ranges[i], now);
 	return fflush(f) || ferror(f) ? -EIO : 0;
 }
 
 int verified_save(const char *path, const struct verified *ranges, size_t n,
-		  const struct verified_now *now)
+		  const struct verified_now *now, bool last)
 {
 	char next[PATH_LEN];
 	int err;
 
 	if (snprintf(next, sizeof(next), "%s.new", path) >= (int)sizeof(next))
 		return -ENAMETOOLONG;
-	err = write_file(next, ranges, n, now);
+	err = write_file(next, ranges, n, now, last);
 	if (!err && rename(next, path))
 		err = -errno;
 	if (err)
@@ -98,7 +101,7 @@ static const struct verified *find(const struct verified *ranges, size_t n,
 	return NULL;
 }
 
-static void fill(struct skep_verify *slot, const struct file_entry *entry,
+static void fill(struct skep_verify *slot, const struct file_entry *entry, unsigned int most,
 		 const struct verified_now *now, unsigned int memory_s)
 {
 	const __u64 age = now->wall_s - entry->probed_s;
@@ -108,12 +111,13 @@ static void fill(struct skep_verify *slot, const struct file_entry *entry,
 		return;
 	/* Before the machine was up there is no monotonic time; 0 is for those due first. */
 	slot->probed_s = age < now->monotonic_s ? (__u32)(now->monotonic_s - age) : 0;
-	slot->quiet = (__u8)(entry->quiet < 255 ? entry->quiet : 255);
+	slot->quiet = (__u8)(entry->quiet < most ? entry->quiet : most);
 }
 
 static int read_range(FILE *f, const struct verified *range, const struct file_range *head,
-		      const struct verified_now *now, unsigned int memory_s)
+		      bool last, const struct verified_now *now, unsigned int memory_s)
 {
+	const unsigned int most = last ? 255 : range && range->quiet ? range->quiet - 1U : 0;
 	const struct prefix prefix = {head->addr, (__u8)head->len};
 	struct file_entry entry;
 
@@ -121,7 +125,7 @@ static int read_range(FILE *f, const struct verified *range, const struct file_r
 		if (fread(&entry, sizeof(entry), 1, f) != 1)
 			return -EBADMSG;
 		if (range)
-			fill(&range->slots[i], &entry, now, memory_s);
+			fill(&range->slots[i], &entry, most, now, memory_s);
 	}
 	return 0;
 }
@@ -131,18 +135,22 @@ int verified_load(const char *path, const struct verified *ranges, size_t n,
 {
 	cleanup_fclose FILE *f = fopen(path, "re");
 	struct file_range head;
-	char found[sizeof(magic)];
+	char found[MAGIC_LEN];
+	bool last;
 	int err = 0;
 	size_t got;
 
 	if (!f)
 		return -errno;
-	if (fread(found, sizeof(found), 1, f) != 1 || memcmp(found, magic, sizeof(magic)))
+	if (fread(found, sizeof(found), 1, f) != 1)
+		return -EBADMSG;
+	last = !memcmp(found, magic_last, sizeof(found));
+	if (!last && memcmp(found, magic_more, sizeof(found)))
 		return -EBADMSG;
 	while (!err && (got = fread(&head, 1, sizeof(head), f))) {
 		if (got != sizeof(head) || head.len < 1 || head.len > 32)
 			return -EBADMSG;
-		err = read_range(f, find(ranges, n, &head), &head, now, memory_s);
+		err = read_range(f, find(ranges, n, &head), &head, last, now, memory_s);
 	}
 	return err;
 }

@@ -113,6 +113,7 @@ struct skep_fragment_key {
 
 /**
  * struct skep_fragment - value of `fragments`: what became of the first one holds for the others
+ * @lease:    id of the lease; one of an earlier lease says nothing
  * @until_ns: and not later than this
  * @verdict:  enum skep_verdict
  * @wire:     where it was redirected to; 0 for where it is addressed to
@@ -120,6 +121,7 @@ struct skep_fragment_key {
  * @rule:     that rule, as in struct skep_flow
  */
 struct skep_fragment {
+	__u64 lease;
 	__u64 until_ns;
 	__u32 verdict;
 	union skep_ipv4 wire;
@@ -146,8 +148,8 @@ SKEP_STATIC_ASSERT(sizeof(struct skep_redirect) == 16);
 SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_redirect, lease) == 8);
 SKEP_STATIC_ASSERT(sizeof(struct skep_fragment_key) == 16);
 SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_fragment_key, pad) == 15);
-SKEP_STATIC_ASSERT(sizeof(struct skep_fragment) == 24);
-SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_fragment, rule) == 20);
+SKEP_STATIC_ASSERT(sizeof(struct skep_fragment) == 32);
+SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_fragment, rule) == 28);
 SKEP_STATIC_ASSERT(sizeof(struct skep_peer) == 16);
 SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_peer, last_ns) == 8);
 

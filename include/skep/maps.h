@@ -13,8 +13,8 @@
 #endif
 
 /*
- * Of everything in this file and in skep/ask.h. A skepd that finds maps of another version pinned
- * leaves them alone; see `settings`.
+ * Of everything in this file and in skep/ask.h, skep/flow.h, skep/policy.h and skep/notice.h. A
+ * skepd that finds maps of another version pinned leaves them alone; see `settings`.
  */
 #define SKEP_MAPS_VERSION 3
 

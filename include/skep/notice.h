@@ -15,14 +15,14 @@
  * struct skep_notice - a refused packet
  * @seen_ns:     when (CLOCK_MONOTONIC)
  * @address:     the container's; zero when the farm is meant
- * @remote:      where to
+ * @remote:      where to; zero when the frame does not say
  * @remote_port: network byte order; 0 for none
- * @protocol:    IPPROTO_*
+ * @protocol:    IPPROTO_*; 0 when it was not looked at
  * @hits:        the rule, as in struct skep_rule; SKEP_NOTICE_NO_RULE
  * @verdict:     enum skep_verdict
  * @count:       packets since the last record of this kind, this one included
  * @port:        ifindex of the container's port, 0 when the farm is meant
- * @policy:      slot of the policy
+ * @policy:      slot of the policy; 0 when none was asked
  */
 struct skep_notice {
 	__u64 seen_ns;

@@ -287,6 +287,30 @@ static void flows_end_with_their_lease(void **state)
 	gate_frame(GATE_OUT, &udp_back, SKEP_PORT_OUT_IP, &outcome);
 }
 
+/* The next container of the address has sent nothing yet that could go on. */
+static void fragments_end_with_their_lease(void **state)
+{
+	static const struct bytes first =
+		BYTES(ETH_OUT IP_OF("\x00\x20", ID, FIRST, UDP, NO_SUM, IP_LEASED, IP_CLIENT)
+			      PORT_53 PORT_X "\x00\x14" NO_SUM "data");
+	static const struct bytes last =
+		BYTES(ETH_OUT IP_OF("\x00\x1c", ID, "\x00\x02", UDP, NO_SUM, IP_LEASED,
+				    IP_CLIENT) "\x00\x00\x00\x00\x00\x00\x00\x00");
+	struct skep_addr key = harness_lease_key(&gate_leases[1]);
+	struct skep_lease lease = harness_lease_value(&gate_leases[1], 1);
+	static struct outcome outcome;
+
+	(void)state;
+	gate_reset();
+	gate_frame(GATE_IN, &udp_in, SKEP_LEASED_IP, &outcome);
+	gate_frame(GATE_OUT, &first, SKEP_PORT_OUT_IP, &outcome);
+	gate_frame(GATE_OUT, &last, SKEP_PORT_OUT_IP, &outcome);
+	lease.id++;
+	assert_int_equal(
+		bpf_map_update_elem(gate_fd(gate_port->maps.leases), &key, &lease, BPF_ANY), 0);
+	gate_frame(GATE_OUT, &last, SKEP_PORT_DROP_FRAGMENT, &outcome);
+}
+
 static void flows_count_both_ways(void **state)
 {
 	int map = gate_fd(gate_port->maps.flows);
@@ -356,6 +380,7 @@ int main(void)
 
 	table_add(&table, scenes, plays);
 	table_add_test(&table, (struct CMUnitTest)cmocka_unit_test(flows_end_with_their_lease));
+	table_add_test(&table, (struct CMUnitTest)cmocka_unit_test(fragments_end_with_their_lease));
 	table_add_test(&table, (struct CMUnitTest)cmocka_unit_test(flows_count_both_ways));
 	table_add_test(&table,
 		       (struct CMUnitTest)cmocka_unit_test(hosts_in_the_range_are_answered));

@@ -12,6 +12,8 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 #include <linux/bpf.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "../table.h"
 #include "harness.h"
@@ -30,18 +32,23 @@
 #define IP_NETWORK "\x0a\x42\x00\x00"
 #define IP_BROADCAST "\x0a\x42\xff\xff"
 #define IP_ELSEWHERE "\x0a\x43\x00\x01" /* 10.67.0.1, of another network */
+#define IP_FAR_RANGE "\x0a\x44\x00\x00" /* 10.68.0.0/24, of another network and yet a range */
+#define IP_FAR "\x0a\x44\x00\x05"
+#define IP_FAR_LEASED "\x0a\x44\x00\x06"
 
 #define MAC_HOST "\x00\x1b\x21\x77\x77\x77"
+#define MAC_FAR "\x00\x25\x90\x0f\x0f\x06"
 #define MAC_STATION "\x00\x1b\x21\x55\x55\x55"
 #define MAC_DARK "\x00\x25\x90\xeb\x3c\x47" /* of 10.66.4.2, by the settings below */
 #define MAC_DARK_7 "\x00\x25\x90\xfd\xf0\x68"
 #define DENSITY_OF_DARK 0xa122e1d9U /* its hash: it lives from this density on */
 
-enum { NO_LEASE, PLAIN, TAGGED, LEASES };
+enum { NO_LEASE, PLAIN, TAGGED, FAR, LEASES };
 
 static const struct harness_lease leases[LEASES] = {
 	[PLAIN] = {IP_LEASED, MAC_LEASE, NULL, 0, UPLINK, 101},
 	[TAGGED] = {IP_LEASED, MAC_TAGGED, NULL, 7, UPLINK, 102},
+	[FAR] = {IP_FAR_LEASED, MAC_FAR, NULL, 0, UPLINK, 103},
 };
 
 /* Who is known already, on the address that the row is about. */
@@ -157,6 +164,7 @@ static void set_ranges(const struct row *row)
 {
 	static const struct skep_range excluded = {.flags = SKEP_RANGE_EXCLUDED};
 	static const struct skep_range nobody = {.flags = SKEP_RANGE_EXCLUDED | SKEP_RANGE_NOBODY};
+	static const struct skep_range far = {.density = ~0U};
 	const struct skep_range range = {
 		.flags = row->verify ? SKEP_RANGE_VERIFY : 0,
 		.quiet = QUIET,
@@ -168,6 +176,7 @@ static void set_ranges(const struct row *row)
 
 	set_range(IP_NETWORK, 16, 0, &range);
 	set_range(IP_NETWORK, 16, 7, &range);
+	set_range(IP_FAR_RANGE, 24, 0, &far);
 	set_range(IP_GATEWAY, 32, 0, &excluded);
 	set_range(IP_NETWORK, 32, 0, &nobody);
 	set_range(IP_BROADCAST, 32, 0, &nobody);
@@ -177,7 +186,7 @@ static void set_uplink(const struct row *row)
 {
 	const struct skep_uplink uplink = {
 		.first = 0x0a420000,
-		.last = 0x0a42ffff,
+		.last = 0x0a4400ff,
 		.network = row->network ? 0x0a420000 : 0,
 		.network_last = row->network ? 0x0a42ffff : 0,
 		.gateway = harness_ip(IP_GATEWAY),
@@ -418,6 +427,14 @@ static const struct row rows[] = {
 	 LEARNS(IP_DARK), .flags = SKEP_SETTING_PANIC},
 	{"learn: in a dry run, too", BYTES(ALL_HOST TYPE_ARP ANNOUNCE(IP_DARK)),
 	 V(PASS_ARP_GRATUITOUS), LEARNS(IP_DARK), .flags = SKEP_SETTING_DRY_RUN},
+	{"learn: an answer to our probe, from a range outside of the network",
+	 BYTES(MAC_ROUTER MAC_HOST TYPE_ARP IS_AT(MAC_HOST, IP_FAR, MAC_ROUTER, IP_NONE)),
+	 V(PASS_NO_RANGE), LEARNS(IP_FAR), .network = true},
+	{"learn: an announcement there", BYTES(ALL_HOST TYPE_ARP ANNOUNCE(IP_FAR)),
+	 V(PASS_ARP_GRATUITOUS), LEARNS(IP_FAR), .network = true},
+	{"learn: whoever asks from there, and he is answered",
+	 BYTES(ALL_HOST TYPE_ARP WHO_HAS(MAC_HOST, IP_FAR, IP_DARK)), V(ASK_ARP), LEARNS(IP_FAR),
+	 .network = true},
 	{"learn: a router's ARP is its own", BYTES(ALL_HOST TYPE_ARP ANNOUNCE(IP_DARK)),
 	 V(PASS_ARP_GRATUITOUS), LEARNS(IP_DARK), .known = ROUTER},
 
@@ -470,6 +487,9 @@ static const struct row rows[] = {
 	 BYTES(MAC_ROUTER MAC_HOST TYPE_IPV4 LONG_PACKET), GIVES_WAY(PLAIN), LEARNS(IP_LEASED)},
 	{"give way: on a VLAN", BYTES(ALL_HOST TAG_7 TYPE_ARP ANNOUNCE(IP_LEASED)),
 	 GIVES_WAY(TAGGED), LEARNS(IP_LEASED), .vlan = 7},
+	{"give way: in a range outside of the network",
+	 BYTES(ALL_HOST TYPE_ARP ANNOUNCE(IP_FAR_LEASED)), GIVES_WAY(FAR), LEARNS(IP_FAR_LEASED),
+	 .network = true},
 	{"give way: in panic, too", BYTES(ALL_HOST TYPE_ARP ANNOUNCE(IP_LEASED)), GIVES_WAY(PLAIN),
 	 LEARNS(IP_LEASED), .flags = SKEP_SETTING_PANIC},
 	{"give way: where addresses are verified", BYTES(ALL_HOST TYPE_ARP ANNOUNCE(IP_LEASED)),
@@ -572,6 +592,10 @@ static const struct row rows[] = {
 	 V(PASS_ARP_GRATUITOUS), LEARNS(IP_DARK), .network = true},
 	{"odd: the broadcast address of the range asks, and the network is not known",
 	 BYTES(ALL_STATION TYPE_ARP FROM_BROADCAST(IP_DARK)), V(PASS_ARP_SENDER)},
+	{"odd: it asks for a lease", BYTES(ALL_STATION TYPE_ARP FROM_BROADCAST(IP_LEASED)),
+	 V(PASS_ARP_SENDER)},
+	{"odd: the range's own address asks for a lease, and the network is not known",
+	 BYTES(ALL_STATION TYPE_ARP FROM_NETWORK(IP_LEASED)), V(PASS_ARP_SENDER)},
 	{"odd: somebody of another network asks, and the network is not known",
 	 BYTES(ALL_STATION TYPE_ARP FROM_ELSEWHERE(IP_DARK)), V(ASK_ARP)},
 	{"odd: the gateway asks, and the network is known",
@@ -655,6 +679,9 @@ static const struct row rows[] = {
 	 V(PASS_PATIENCE), .patience = 1000},
 	{"patience: IPv4", BYTES(DARK_STATION TYPE_IPV4 PING(IP_DARK)), V(PASS_PATIENCE),
 	 .patience = 1000},
+	{"patience: in a dry run, too",
+	 BYTES(ALL_STATION TYPE_ARP BY(MAC_STATION, IP_GATEWAY, IP_DARK)), V(PASS_PATIENCE),
+	 .flags = SKEP_SETTING_DRY_RUN, .patience = 1000},
 	{"patience: not for a lease", BYTES(LEASE_STATION TYPE_IPV4 PING(IP_LEASED)), V(LEASED_IP),
 	 .patience = 1000},
 };
@@ -891,6 +918,118 @@ static void patience_is_each_requesters_own(void **state)
 	run(&ask, SKEP_PASS_PATIENCE);
 }
 
+/* What would not be answered is not claimed either. */
+static void a_dry_run_is_as_patient(void **state)
+{
+	(void)state;
+	set_world(&(struct row){.flags = SKEP_SETTING_DRY_RUN, .patience = 2000});
+	run(&ask, SKEP_PASS_PATIENCE);
+	assert_int_equal(size_of(skel->maps.would_claim), 0);
+	set_asked(IP_GATEWAY, 2 * SEC);
+	run(&ask, SKEP_PASS_WOULD_CLAIM);
+	assert_int_equal(would(IP_DARK, IP_NONE).count, 1);
+}
+
+static void insert_lease(__u32 which)
+{
+	const struct skep_addr key = harness_lease_key(&leases[which]);
+	const struct skep_lease value = harness_lease_value(&leases[which], which);
+
+	store(skel->maps.leases, &key, &value);
+}
+
+/* That it was noted a moment ago is no reason to leave a lease standing. */
+static void a_host_that_was_noted_just_now_ends_a_lease(void **state)
+{
+	(void)state;
+	set_world(&(struct row){});
+	run(&announce_lease, SKEP_CONFLICT);
+	insert_lease(PLAIN);
+	run(&announce_lease, SKEP_CONFLICT);
+	assert_false(is_leased(PLAIN));
+	assert_int_equal(host_on(IP_LEASED).conflicts, 2);
+}
+
+/* ---- two at once ----------------------------------------------------------- */
+
+#define ROUNDS 50000
+#define STEP_NS 20
+#define SPREAD_NS 1000
+
+/* The other side of the race, as skepd does it: the lease first, then a look at the hosts. */
+struct binder {
+	pthread_t thread;
+	__s64 delay_ns;
+	_Atomic unsigned int round, done;
+	_Atomic bool saw_host;
+};
+
+/* About as long as it takes until every other look is too late: there it gets interesting. */
+static void wait_a_little(struct binder *b, unsigned int round)
+{
+	const __s64 begun = (__s64)harness_clock(CLOCK_MONOTONIC);
+
+	b->delay_ns += b->saw_host ? -STEP_NS : STEP_NS;
+	while ((__s64)harness_clock(CLOCK_MONOTONIC) - begun < b->delay_ns + round % SPREAD_NS)
+		;
+}
+
+static void *bind_each_round(void *data)
+{
+	const struct skep_addr key = harness_lease_key(&leases[PLAIN]);
+	const struct skep_lease value = harness_lease_value(&leases[PLAIN], PLAIN);
+	const int map = bpf_map__fd(skel->maps.leases), hosts = bpf_map__fd(skel->maps.hosts);
+	struct binder *b = data;
+	struct skep_host host;
+
+	for (unsigned int round = 1; round <= ROUNDS; round++) {
+		while (b->round < round)
+			;
+		wait_a_little(b, round);
+		bpf_map_update_elem(map, &key, &value, BPF_ANY);
+		b->saw_host = !bpf_map_lookup_elem(hosts, &key, &host);
+		b->done = round;
+	}
+	return NULL;
+}
+
+/* Sets off the binder, and a host's announcement about then. Return: whether both have it. */
+static bool have_both(struct binder *b, unsigned int round)
+{
+	const struct skep_addr key = harness_lease_key(&leases[PLAIN]);
+	static struct outcome outcome;
+	struct skep_host host;
+
+	bpf_map_delete_elem(bpf_map__fd(skel->maps.leases), &key);
+	bpf_map_delete_elem(bpf_map__fd(skel->maps.hosts), &key);
+	b->round = round;
+	harness_run(program(), announce_lease.at, announce_lease.len, &outcome);
+	while (b->done < round)
+		;
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.hosts), &key, &host), 0);
+	return !b->saw_host && is_leased(PLAIN);
+}
+
+/*
+ * Whatever the moment at which a lease appears, either skepd sees the host or the program the
+ * lease. In a dry run, since the program then has more to do in between.
+ */
+static void a_host_and_a_lease_at_once(void **state)
+{
+	struct binder b = {};
+	unsigned int both = 0;
+
+	(void)state;
+	set_world(&(struct row){.flags = SKEP_SETTING_DRY_RUN});
+	assert_int_equal(pthread_create(&b.thread, NULL, bind_each_round, &b), 0);
+	for (unsigned int round = 1; round <= ROUNDS; round++) {
+		both += have_both(&b, round);
+		consume();
+	}
+	pthread_join(b.thread, NULL);
+	assert_int_equal(both, 0);
+}
+
 static void every_verdict_was_seen(void **state)
 {
 	static const enum skep_verdict verdicts[] = {SKEP_VERDICTS_HOSTS(HARNESS_VERDICT)};
@@ -934,6 +1073,9 @@ int main(void)
 		cmocka_unit_test(a_host_that_was_forgotten_is_asked_for_again),
 		cmocka_unit_test(a_dry_run_notes_who_asked_for_what),
 		cmocka_unit_test(patience_is_each_requesters_own),
+		cmocka_unit_test(a_dry_run_is_as_patient),
+		cmocka_unit_test(a_host_that_was_noted_just_now_ends_a_lease),
+		cmocka_unit_test(a_host_and_a_lease_at_once),
 		cmocka_unit_test(every_verdict_was_seen),
 	};
 	static struct table table;

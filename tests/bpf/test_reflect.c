@@ -18,6 +18,7 @@
 #include "harness.h"
 #include "port.skel.h"
 #include "skep/flow.h"
+#include "skep/notice.h"
 #include "skep/policy.h"
 
 #define UPLINK 3
@@ -772,6 +773,28 @@ static void records_have_two_sizes(void **state)
 	check_row(&row);
 }
 
+/* But what any machine sends to all now and then. */
+static void drops_are_told(void **state)
+{
+	static const struct row told = {
+		"", NEAR, BYTES(IP_FRAME(MAC_GATEWAY, MAC_NEAR) IPV4(IP_NEAR, IP_LOOPBACK)),
+		DROPPED(REFLECT_DROP_TARGET)};
+	static const struct row untold = {
+		"", NEAR, BYTES(IP_FRAME(MAC_GROUP, MAC_NEAR) IPV4(IP_NEAR, IP_GROUP)),
+		DROPPED(REFLECT_DROP_TARGET)};
+	struct skep_notice_key key = {.port = PORT, .verdict = SKEP_REFLECT_DROP_TARGET};
+	int gates = fd_of(skel->maps.notice_gates);
+	struct skep_notice_gate gate;
+
+	(void)state;
+	set_farm(NEAR, told.state);
+	bpf_map_delete_elem(gates, &key);
+	check_row(&untold);
+	assert_int_not_equal(bpf_map_lookup_elem(gates, &key, &gate), 0);
+	check_row(&told);
+	assert_int_equal(bpf_map_lookup_elem(gates, &key, &gate), 0);
+}
+
 static void a_full_ring_is_counted(void **state)
 {
 	const struct bytes *in = &roots_ask.in;
@@ -831,6 +854,7 @@ int main(void)
 	table_add_test(&table, TEST(an_intruder_has_his_own_budget));
 	table_add_test(&table, TEST(all_have_one_together));
 	table_add_test(&table, TEST(records_have_two_sizes));
+	table_add_test(&table, TEST(drops_are_told));
 	table_add_test(&table, TEST(a_full_ring_is_counted));
 	table_add_test(&table, TEST(every_verdict_was_seen));
 	return table_run(&table, "reflect", setup, teardown);

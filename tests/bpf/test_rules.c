@@ -34,7 +34,8 @@ static void set_rules(const struct skep_rule *rules, __u16 n, __u8 last_word)
 {
 	struct skep_policy policy = {.serial = SERIAL, .n_rules = n, .verdict = last_word};
 
-	memcpy(policy.rules, rules, n * sizeof(*rules));
+	if (n)
+		memcpy(policy.rules, rules, n * sizeof(*rules));
 	gate_set_policy(&policy);
 }
 
@@ -203,6 +204,73 @@ static void flows_end_with_their_rule(void **state)
 	out(&ack, SKEP_PORT_DROP_RULE);
 }
 
+/* ---- ARP for whom a rule lets a container send to --------------------------------- */
+
+#define IP_RESOLVER "\x0a\x42\x00\x35" /* 10.66.0.53, excluded from the range */
+
+static void asks_for(const char *ip, enum skep_verdict verdict)
+{
+	__u8 at[42] = MAC_ALL MAC_LEASE TYPE_ARP WHO_HAS(MAC_LEASE, IP_LEASED, "\0\0\0");
+	const struct bytes frame = {at, sizeof(at)};
+
+	memcpy(at + 38, ip, 4);
+	out(&frame, verdict);
+}
+
+static void arp_finds_whom_a_rule_allows(void **state)
+{
+	struct skep_rule rules[] = {any(SKEP_RULE_REJECT), any(SKEP_RULE_ALLOW)};
+
+	(void)state;
+	gate_reset();
+	gate_set_farm(IP_RESOLVER, 32, SKEP_FARM_OUTSIDE);
+	rules[0].protocol = 6;
+	rules[1].protocol = 17;
+	rules[1].first = rules[1].last = 53;
+	rules[1].to = harness_ip(IP_RESOLVER);
+	rules[1].mask = ~0U;
+	set_rules(rules, 2, SKEP_RULE_DROP);
+	asks_for(IP_RESOLVER, SKEP_PORT_OUT_ARP);
+	asks_for(IP_OTHER, SKEP_PORT_DROP_ARP_TARGET);
+	asks_for(IP_DARK, SKEP_PORT_DROP_ARP_TARGET);
+	set_rules(rules, 1, SKEP_RULE_DROP);
+	asks_for(IP_RESOLVER, SKEP_PORT_DROP_ARP_TARGET);
+	set_rules(rules, 0, SKEP_RULE_REJECT);
+	asks_for(IP_RESOLVER, SKEP_PORT_DROP_ARP_TARGET);
+	rules[0] = any(SKEP_RULE_DROP); /* for all of it, before the other is looked at */
+	set_rules(rules, 2, SKEP_RULE_ALLOW);
+	asks_for(IP_RESOLVER, SKEP_PORT_DROP_ARP_TARGET);
+}
+
+static void arp_finds_nobody_of_the_farm(void **state)
+{
+	(void)state;
+	gate_reset();
+	gate_set_farm(IP_RESOLVER, 32, SKEP_FARM_OUTSIDE);
+	set_rules(NULL, 0, SKEP_RULE_ALLOW);
+	asks_for(IP_RESOLVER, SKEP_PORT_OUT_ARP);
+	asks_for(IP_OTHER, SKEP_PORT_OUT_ARP);
+	asks_for(IP_DARK, SKEP_PORT_DROP_ARP_TARGET);
+	asks_for(IP_BOX, SKEP_PORT_DROP_ARP_TARGET);
+	asks_for(IP_METADATA, SKEP_PORT_DROP_ARP_TARGET);
+	asks_for("\x7f\x00\x00\x01", SKEP_PORT_DROP_ARP_TARGET);
+	asks_for("\xe0\x00\x00\x01", SKEP_PORT_DROP_ARP_TARGET);
+}
+
+static void arp_is_within_the_limit(void **state)
+{
+	struct skep_rule rule = any(SKEP_RULE_LIMIT);
+
+	(void)state;
+	rule.destinations = 1;
+	rule.packet_interval_ns = SECOND;
+	begin_with(&rule);
+	asks_for(IP_CLIENT, SKEP_PORT_OUT_ARP);
+	asks_for(IP_CLIENT, SKEP_PORT_OUT_ARP);
+	asks_for(IP_OTHER, SKEP_PORT_DROP_ARP_TARGET);
+	out(&ask, SKEP_PORT_OUT_ALLOWED);
+}
+
 /* ---- counts and notices -------------------------------------------------------------- */
 
 static struct skep_hits hits_of(__u32 rule)
@@ -306,6 +374,82 @@ static void a_refusal_is_told_once_a_second(void **state)
 	assert_int_equal(n_told, 1);
 	assert_int_equal(told[0].count, 10); /* nine before it, and itself */
 	assert_int_equal(told[0].protocol, 17);
+}
+
+/**
+ * struct refusal - a frame that is refused before a rule is asked
+ * @untold: any machine sends such now and then
+ */
+struct refusal {
+	const char *name;
+	struct bytes frame;
+	enum skep_verdict verdict;
+	const char *remote;
+	bool untold;
+};
+
+#define IPV6 "\x60" IPV4(IP_LEASED, IP_CLIENT) PADDING
+#define MAC_IPV6_GROUP "\x33\x33\x00\x00\x00\x02"
+#define UDP_FROM(src) UDP_PACKET(src, IP_CLIENT, PORT_X, PORT_53)
+
+static const struct refusal refusals[] = {
+	{"told: another source MAC", BYTES(MAC_ROUTER MAC_OTHER TYPE_IPV4 UDP_FROM(IP_LEASED)),
+	 SKEP_PORT_DROP_MAC, IP_CLIENT, false},
+	{"told: another source address", BYTES(ETH_OUT UDP_FROM(IP_OTHER)), SKEP_PORT_DROP_ADDR,
+	 IP_CLIENT, false},
+	{"told: another ARP sender",
+	 BYTES(MAC_ALL MAC_LEASE TYPE_ARP WHO_HAS(MAC_LEASE, IP_DARK, IP_ROUTER)),
+	 SKEP_PORT_DROP_ARP, IP_ROUTER, false},
+	{"told: a scan by ARP",
+	 BYTES(MAC_ALL MAC_LEASE TYPE_ARP WHO_HAS(MAC_LEASE, IP_LEASED, IP_DARK)),
+	 SKEP_PORT_DROP_ARP_TARGET, IP_DARK, false},
+	{"told: a tag", BYTES(MAC_ROUTER MAC_LEASE TAG_7 TYPE_IPV4 UDP_FROM(IP_LEASED)),
+	 SKEP_PORT_DROP_TAGGED, NULL, false},
+	{"told: IPv6", BYTES(MAC_ROUTER MAC_LEASE TYPE_IPV6 IPV6), SKEP_PORT_DROP_OTHER, IP_NONE,
+	 false},
+	{"told: lengths that contradict each other",
+	 BYTES(ETH_OUT IP_OF("\x00\x40", ID, WHOLE, UDP, NO_SUM, IP_LEASED, IP_CLIENT)
+		       UDP_OF(PORT_X, PORT_53)),
+	 SKEP_PORT_DROP_MALFORMED, IP_CLIENT, false},
+	{"not told: IPv6 to a group", BYTES(MAC_IPV6_GROUP MAC_LEASE TYPE_IPV6 IPV6),
+	 SKEP_PORT_DROP_OTHER, NULL, true},
+	{"not told: IPv4 to a group",
+	 BYTES(MAC_GROUP MAC_LEASE TYPE_IPV4 UDP_PACKET(IP_LEASED, IP_GROUP, PORT_X, PORT_53)),
+	 SKEP_PORT_DROP_GROUP, NULL, true},
+};
+
+static void set_container(void)
+{
+	const struct skep_container container = {
+		.address = {.ip = harness_ip(IP_LEASED), .uplink = GATE_UPLINK},
+	};
+	__u32 slot = 5;
+
+	assert_int_equal(bpf_map_update_elem(gate_fd(gate_port->maps.containers), &slot, &container,
+					     BPF_ANY),
+			 0);
+}
+
+static void is_told(void **state)
+{
+	const struct refusal *refusal = *state;
+	static struct outcome outcome;
+
+	gate_reset();
+	set_container();
+	listen_to_notices();
+	for (int i = 0; i < 3; i++)
+		gate_frame(GATE_OUT, &refusal->frame, refusal->verdict, &outcome);
+	listen_to_notices();
+	assert_int_equal(n_told, refusal->untold ? 0 : 1);
+	if (refusal->untold)
+		return;
+	assert_int_equal(told[0].verdict, refusal->verdict);
+	assert_int_equal(told[0].port, GATE_PORT);
+	assert_int_equal(told[0].hits, SKEP_NOTICE_NO_RULE);
+	assert_memory_equal(told[0].address.ip.octet, IP_LEASED, 4);
+	if (refusal->remote)
+		assert_memory_equal(told[0].remote.octet, refusal->remote, 4);
 }
 
 /* ---- reject ---------------------------------------------------------------------------- */
@@ -644,9 +788,9 @@ static void bytes_are_limited(void **state)
 	struct skep_rule rule = any(SKEP_RULE_LIMIT);
 
 	(void)state;
-	rule.kib_interval_ns = 3200 * SECOND; /* 32 bytes are 100 s; 64 KiB may come at once */
+	rule.kib_interval_ns = 3200 * SECOND; /* 32 bytes are 100 s; 72 KiB may come at once */
 	begin_with(&rule);
-	for (int i = 0; i < 2048; i++)
+	for (int i = 0; i < 72 * 1024 / 32; i++)
 		out(&ask, SKEP_PORT_OUT_ALLOWED);
 	out(&ask, SKEP_PORT_DROP_LIMIT);
 }
@@ -732,16 +876,86 @@ static void the_brake_counts_bytes(void **state)
 	static const struct skep_settings settings = {
 		.version = SKEP_MAPS_VERSION,
 		.egress_kib_interval_ns = 1024 * SECOND, /* a byte a second */
-		.egress_kib_burst_ns = 100 * SECOND,
+		.egress_kib_burst_ns = 120 * SECOND,
 	};
 	const struct skep_rule rule = any(SKEP_RULE_ALLOW);
 
 	(void)state;
 	begin_with(&rule);
 	gate_set_settings(&settings);
-	out(&ask, SKEP_PORT_OUT_ALLOWED); /* 46 bytes */
+	out(&ask, SKEP_PORT_OUT_ALLOWED); /* 46 bytes, 60 on the wire */
 	out(&ask, SKEP_PORT_OUT_ALLOWED);
 	out(&ask, SKEP_PORT_DROP_BRAKE);
+}
+
+/* What the kernel is left to cut, with @size bytes of payload in each of @n. */
+static void out_in_segments(const struct bytes *frame, __u32 n, __u32 size,
+			    enum skep_verdict verdict)
+{
+	struct __sk_buff ctx = {.gso_segs = n, .gso_size = size};
+	__u8 data[FRAME_MAX];
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame->at,
+		    .data_size_in = (__u32)frame->len, .data_out = data,
+		    .data_size_out = sizeof(data), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
+		    .repeat = 1);
+
+	harness_mark(gate_fd(gate_port->maps.counters));
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(gate_port->progs.port), &opts), 0);
+	harness_check_counted(gate_fd(gate_port->maps.counters), verdict);
+}
+
+static const struct bytes large =
+	BYTES(ETH_OUT IP_OF("\x00\x68", ID, WHOLE, TCP, NO_SUM, IP_LEASED, IP_CLIENT)
+		      TCP_OF(PORT_X, PORT_80, SYN) /* and 64 bytes of payload */
+	      "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+
+/**
+ * struct cut - a packet of 118 bytes that is cut
+ * @bytes: on the wire
+ */
+struct cut {
+	const char *name;
+	__u32 n, size;
+	__u64 bytes;
+};
+
+static const struct cut cuts[] = {
+	{"not cut", 0, 0, 118},
+	{"in two", 2, 32, 118 + 54},
+	{"in four: each has headers of its own", 4, 16, 118 + 3 * 54},
+	{"in 64: none is shorter than a frame can be", 64, 1, 118 + 63 * 54},
+	{"the kernel has not counted yet", 0, 32, 118 + 3 * 54},
+};
+
+static void segments_are_braked_as_on_the_wire(void **state)
+{
+	const struct cut *cut = *state;
+	const __u64 least = cut->n * 60ULL, bytes = cut->bytes > least ? cut->bytes : least;
+	struct skep_settings settings = {
+		.version = SKEP_MAPS_VERSION,
+		.egress_kib_interval_ns = 1024 * SECOND, /* a byte a second */
+	};
+	const struct skep_rule rule = any(SKEP_RULE_ALLOW);
+
+	begin_with(&rule);
+	settings.egress_kib_burst_ns = (bytes - 1) * SECOND;
+	gate_set_settings(&settings);
+	out_in_segments(&large, cut->n, cut->size, SKEP_PORT_DROP_BRAKE);
+	settings.egress_kib_burst_ns = bytes * SECOND;
+	gate_set_settings(&settings);
+	out_in_segments(&large, cut->n, cut->size, SKEP_PORT_OUT_ALLOWED);
+}
+
+static void segments_are_limited_as_on_the_wire(void **state)
+{
+	struct skep_rule rule = any(SKEP_RULE_LIMIT);
+
+	(void)state;
+	rule.kib_interval_ns = 3200 * SECOND;
+	begin_with(&rule);
+	for (int i = 0; i < 72 * 1024 / (104 + 63 * 40); i++)
+		out_in_segments(&large, 64, 1, SKEP_PORT_OUT_ALLOWED);
+	out_in_segments(&large, 64, 1, SKEP_PORT_DROP_LIMIT);
 }
 
 static void in_a_panic_nothing_gets_out(void **state)
@@ -782,6 +996,9 @@ int main(void)
 		cmocka_unit_test(the_last_of_all_rules_counts),
 		cmocka_unit_test(without_a_policy_nothing_goes),
 		cmocka_unit_test(flows_end_with_their_rule),
+		cmocka_unit_test(arp_finds_whom_a_rule_allows),
+		cmocka_unit_test(arp_finds_nobody_of_the_farm),
+		cmocka_unit_test(arp_is_within_the_limit),
 		cmocka_unit_test(each_rule_counts),
 		cmocka_unit_test(a_refusal_is_told_once_a_second),
 		cmocka_unit_test(tcp_is_rejected_with_a_reset),
@@ -803,11 +1020,14 @@ int main(void)
 		cmocka_unit_test(destinations_are_limited),
 		cmocka_unit_test(the_brake_holds_whatever_the_rules_say),
 		cmocka_unit_test(the_brake_counts_bytes),
+		cmocka_unit_test(segments_are_limited_as_on_the_wire),
 		cmocka_unit_test(in_a_panic_nothing_gets_out),
 	};
 	static struct table table;
 
 	table_add(&table, matches, meets);
+	table_add(&table, cuts, segments_are_braked_as_on_the_wire);
+	table_add(&table, refusals, is_told);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		table_add_test(&table, others[i]);
 	table_add_test(&table, (struct CMUnitTest)cmocka_unit_test(every_verdict_was_seen));

@@ -32,7 +32,8 @@ asks_for() { in_net "$pid" "$SEND_FRAME" eth0 "$(who_has_frame "$mac" 10.66.4.2 
 lab_up
 box ip address add "$FAR/32" dev lo
 router ip route add "$FAR" via "$LAB_BOX"
-skepd_start 'policy "open" { verdict = "allow" }' 'range: policy = "open"'
+skepd_start 'policy "open" { verdict = "allow" }' 'range: policy = "open"' \
+	'uplink: network = "10.64.0.0/13"' # wider than the range
 check "a container" who_has 10.66.4.2
 check "and another one" who_has 10.66.4.3
 pid=$(lease 10.66.4.2 pid) mac=$(lease 10.66.4.2 mac)
@@ -65,7 +66,9 @@ for to in "gateway $gateway" "box $box_mac" "neighbour $neighbour"; do
 	tries port_drop_group "everybody, by the MAC of the $name" "$to" 255.255.255.255
 	tries port_drop_group "a group, by the MAC of the $name" "$to" 224.0.0.251 5353
 done
-tries port_drop_farm "the network's broadcast, by the gateway" "$gateway" 10.66.255.255
+tries port_drop_farm "the range's broadcast, by the gateway" "$gateway" 10.66.255.255
+tries port_drop_farm "the network's broadcast, by the gateway" "$gateway" 10.71.255.255
+tries port_drop_farm "the network's own address, by the gateway" "$gateway" 10.64.0.0
 tries port_drop_group "DHCP" "$BROADCAST" 255.255.255.255 67
 tries port_drop_group "the network's broadcast" "$BROADCAST" 10.66.255.255
 tries port_drop_group "mDNS" 01:00:5e:00:00:fb 224.0.0.251 5353
@@ -79,10 +82,12 @@ check_eq "IPv6 to all nodes: port_drop_other" $((other + 1)) "$(counter port_dro
 
 # ARP.
 drops=$(counter port_drop_arp_target)
-for address in "$LAB_BOX" 10.66.4.3 10.66.9.9 10.66.0.77 169.254.169.254; do
+for address in "$LAB_BOX" 10.66.4.3 10.66.9.9 169.254.169.254 127.0.0.1; do
 	asks_for "$address"
 done
-check_eq "ARP: nobody but the gateway can be found" $((drops + 5)) "$(counter port_drop_arp_target)"
+check_eq "ARP: nobody of the farm can be found, nor the box" $((drops + 5)) "$(counter port_drop_arp_target)"
+asks_for 10.66.0.77
+check "ARP: somebody else on the segment can, where all is allowed" wait_until 5 seen lan "who-has 10\.66\.0\.77 .*tell $HERE"
 asks_for "$LAB_GATEWAY"
 check "ARP: the gateway can" wait_until 5 seen lan "who-has 10\.66\.0\.1 .*tell $HERE"
 
@@ -98,7 +103,7 @@ check "forged: nor what seems to come from a container" counted port_drop_farm "
 check "its ping leaves" in_net "$pid" ping -q -c 1 -W 5 "$LAB_CLIENT"
 check "and is seen" wait_until 5 seen lan " $HERE > 198\.51\.100\.2: ICMP echo request"
 check_eq "on the wire was nothing else of it" '' \
-	"$(grep -E "^$mac > " "$tmp/lan" | grep -Ev 'ICMP echo re(quest|ply)|who-has 10\.66\.0\.1 |is-at' || true)"
+	"$(grep -E "^$mac > " "$tmp/lan" | grep -Ev 'ICMP echo re(quest|ply)|who-has 10\.66\.0\.(1|77) |is-at' || true)"
 check_eq "and no echo but with the client" '' \
 	"$(grep -E " $HERE > .*ICMP" "$tmp/lan" | grep -v ' > 198\.51\.100\.2: ' || true)"
 check_eq "the box has received nothing of it" 0 "$(how_many box "$mac")"

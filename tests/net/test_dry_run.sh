@@ -73,7 +73,18 @@ check "that names the conflict" logged 'dry run: 10\.66\.9\.50 on eth0 would hav
 skepd_start
 who_has 10.66.9.60
 skepd_kill
-check_status "a dry run does not begin where a farm is" 1 "$LAB" exec box "$SKEPD" --dry-run -c "$conf"
+maps() {
+	for map in settings uplinks ranges farm policies templates leases containers; do
+		bpftool map dump pinned "$bpf_dir/$map" | grep -Ev 'last_seen|packets|bytes' || true
+	done
+}
+maps >"$tmp/before"
+LAB_RANGE=10.66.11.0/24 EXCLUDE=10.66.11.7/32 write_conf 'pool: host_memory = 77' \
+	'policy "open" { verdict = "allow" }' >"$conf.other"
+check_status "a dry run does not begin where a farm is" 1 "$LAB" exec box "$SKEPD" --dry-run -c "$conf.other"
+maps >"$tmp/after"
+check "there is something that it could change" grep -q 'host_memory_ns' "$tmp/before"
+check "it changes nothing of the farm's maps" diff "$tmp/before" "$tmp/after"
 check "and leaves it alone" who_has 10.66.9.60
 skepd_start
 check_eq "the farm goes on" false "$(ctl --json status | jq .dry_run)"

@@ -57,7 +57,7 @@ take 10.66.4.2
 on_host host arping -U -S 10.66.4.2 -q -c 1 -w 1 -I eth0 10.66.4.2 || true # hears itself, or not
 gave_way "arping -U" 10.66.4.2
 check_eq "arping -U: nothing of ours answered after it" 0 "$(ours_after 10.66.4.2 "$ours")"
-released() { jq -r 'select(.event == "release") | [.address, .reason, .mac, .host_mac] | join(" ")' "$tmp/watch"; }
+released() { jq -r 'select(.event == "release") | [.address, .reason, .mac, .host] | join(" ")' "$tmp/watch"; }
 was_told() { [[ $(released) == *"$1"* ]]; }
 check "the event tells of both link addresses" wait_until 5 was_told "10.66.4.2 conflict $ours $(host_mac host)"
 

@@ -60,8 +60,23 @@ on_host one tcpdump -n -e -tt --immediate-mode -l -i eth0 \
 	"ether src $(mac_in "$LAB_BOX_NS" "$LAB_UPLINK") and (arp or vlan)" >"$tmp/probes" 2>"$tmp/probes.err" &
 wait_until 10 grep -q listening "$tmp/probes.err"
 
-# Nothing is known yet.
+# mute, forward: the box's port is cut off from the others, as while a switch blocks it, or not; it has a
+# carrier all the time
+mute() { ip -n "$LAB_ROUTER_NS" link set port0 nomaster arp off; }
+forward() { ip -n "$LAB_ROUTER_NS" link set port0 arp on master "$LAB_LAN"; }
+
+# A wire that passes nothing tells nothing.
+mute
 skepd_start "${settings[@]}"
+check "a gateway that is not heard is complained about" wait_until 30 \
+	logged "$LAB_UPLINK: the gateway $LAB_GATEWAY does not answer"
+check_eq "on a wire that passes nothing no address is probed" 0 "$(sweep_of probes)"
+check_eq "so none is claimable" 0 "$(verification claimable)"
+forward
+
+# Nothing is known yet.
+check "it is told when the gateway is back" wait_until 10 \
+	logged "$LAB_UPLINK: the gateway $LAB_GATEWAY answers"
 check_status "a quiet address is not answered for before it is verified" 1 who_has 10.66.9.50
 check_eq "and not bound" 0 "$(counter bound)"
 check "after some rounds all addresses are known" wait_until 60 found waiting 0
@@ -75,8 +90,9 @@ check_match "people are told how far it is" '10\.66\.9\.0/24 +eth0 +0 +236 +0 +3
 
 # What was on the wire until now.
 check_eq "each quiet address was asked for, three times at least" "$QUIET" \
-	"$(probed | grep '^10\.66' | sort | uniq -c | awk '$1 >= 3' | wc -l)"
-check_eq "the hosts' were, and no others" $((ALL - LEFT_OUT)) "$(probed | grep '^10\.66' | sort -u | wc -l)"
+	"$(probed | grep '^10\.66\.9\.' | sort | uniq -c | awk '$1 >= 3' | wc -l)"
+check_eq "the hosts' were, the gateway, and no others" $((ALL - LEFT_OUT + 1)) \
+	"$(probed | grep '^10\.66' | sort -u | wc -l)"
 check_eq "none of the excluded" "" "$(probed | grep -E '^10\.66\.9\.(0|24.|25.)$' | head -n 1)"
 check "in no order" test "$(in_a_row)" -lt 40
 check_eq "on a VLAN the probes are tagged" 14 \
@@ -151,6 +167,16 @@ check "whose owner it is by then" knows 10.66.9.60
 conflict() { jq -r 'select(.event == "release" and .reason == "conflict") | "\(.address) \(.host)"' "$tmp/events"; }
 check "watchers are told of the conflict" wait_until 5 grep -q conflict "$tmp/events"
 check_eq "and with whom" "10.66.9.60 $(host_mac one)" "$(conflict)"
+
+# While nobody could answer, silence makes nothing claimable.
+claimable=$(verification claimable)
+mute
+check "hosts are forgotten on a mute wire" wait_until 40 found hosts 0
+sleep 10
+check_eq "and nothing becomes claimable" "$claimable" "$(verification claimable)"
+forward
+check "they are found again" wait_until 40 found hosts 4
+check "and nothing waits" wait_until 40 found waiting 0
 on_host two ip link set eth0 down
 check "one that has gone is forgotten" wait_until 40 found hosts 3
 check "and what it had is claimable" wait_until 40 found waiting 0

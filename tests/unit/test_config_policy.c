@@ -90,6 +90,18 @@ static const struct mistake mistakes[] = {
 	{"redirect into a range", RULE("verdict = \"redirect\" redirect = \"10.66.4.2\""),
 	 "t:2: rule \"r\" redirects into range 10.66.0.0/16 of line 4, and nothing goes from "
 	 "container to container; exclude that address"},
+	{"allow, all of it in a range",
+	 RULE("verdict = \"allow\" to = { 192.0.2.1, 10.66.4.0/24 }"),
+	 "t:2: rule \"r\" is for 10.66.4.0/24 in range 10.66.0.0/16 of line 4, and nothing goes "
+	 "from "
+	 "container to container; exclude what is somebody else's, or take it out"},
+	{"limit, the same", RULE("verdict = \"limit\" packets = 1 to = { 10.66.4.2 }"),
+	 "t:2: rule \"r\" is for 10.66.4.2/32 in range 10.66.0.0/16 of line 4, and nothing goes "
+	 "from "
+	 "container to container; exclude what is somebody else's, or take it out"},
+	{"dns in a range", "\ndns = { 192.0.2.53, 10.66.4.2 }\n" REST,
+	 "t:2: rule \"dns\" is for 10.66.4.2/32 in range 10.66.0.0/16 of line 4, and nothing goes "
+	 "from container to container; exclude what is somebody else's, or take it out"},
 	{"unknown key in a rule", RULE("verdict = \"allow\" port = 80"),
 	 "t:2: unknown key port; known here: " RULE_KEYS},
 	{"unknown key in a policy", POLICY("default = \"drop\""),
@@ -281,6 +293,24 @@ static void a_redirect_knows_its_place(void **state)
 	config_free(config);
 }
 
+/* Excluded, the gateway, or more than the range has: somebody else may be meant. */
+static void a_rule_may_name_who_is_no_container(void **state)
+{
+	struct config *config =
+		parse("dns = { 10.66.0.1, 10.66.0.53 }\n"
+		      "policy \"p\" { rule \"r\" { verdict = \"allow\" to = { 10.66.0.0/24, "
+		      "10.0.0.0/8 } } }\n"
+		      "policy \"q\" { rule \"r\" { verdict = \"drop\" to = { 10.66.0.7 } } }\n"
+		      "template \"basic\" { rootfs = \"basic\" }\n"
+		      "uplink \"eth0\" { gateway = \"10.66.0.1\" range \"10.66.0.0/24\" { template "
+		      "= \"basic\" "
+		      "exclude = { 10.66.0.53 } } }\n");
+
+	(void)state;
+	assert_int_equal(config->policies[0].rules.n_rules, 4);
+	config_free(config);
+}
+
 static void reflecting_shows_in_the_policy(void **state)
 {
 	struct config *by_rule = parse(RULE("verdict = \"reflect\""));
@@ -341,6 +371,7 @@ int main(void)
 		cmocka_unit_test(ports_alone_are_those_of_tcp_and_udp),
 		cmocka_unit_test(a_limit_has_its_budgets),
 		cmocka_unit_test(a_redirect_knows_its_place),
+		cmocka_unit_test(a_rule_may_name_who_is_no_container),
 		cmocka_unit_test(reflecting_shows_in_the_policy),
 		cmocka_unit_test(a_range_wins_over_its_template),
 		cmocka_unit_test(rates_have_decimal_suffixes),
