@@ -28,6 +28,8 @@ pings=$spawned
 check "pings are under way" wait_until 5 counted leased_ip 3
 skepd_kill
 check "skepd is dead" skepd_gone
+nobody_answers() { local status=0; ctl status >"$tmp/output" 2>&1 || status=$?; ((status == 3)); }
+wait_until 5 nobody_answers || true # its helpers notice a moment later
 check_status "and nobody answers skepctl: exit status 3" 3 ctl status
 check_match "which says so" '^skepctl: no skepd at ' "$(cat "$tmp/output")"
 check "the pings come to their end" wait "$pings"
