@@ -37,45 +37,11 @@ struct skep_verify *datapath_verify(const struct datapath *dp)
 	return dp->verify;
 }
 
-/* All of a hash, bucket by bucket: so each entry comes once, whatever changes meanwhile. */
 int datapath_leases(const struct datapath *dp, struct skep_addr **ret_addresses,
 		    struct skep_lease **ret_leases)
 {
-	struct skep_addr *addresses = NULL;
-	struct skep_lease *leases = NULL;
-	__u32 place, *after = NULL, n = 0, room = 0;
-	int err = 0;
-
-	while (!err) {
-		__u32 count = BATCH;
-
-		if (room < n + count) {
-			void *a, *l;
-
-			room = 2 * (n + count);
-			a = reallocarray(addresses, room, sizeof(*addresses));
-			addresses = a ? a : addresses;
-			l = reallocarray(leases, room, sizeof(*leases));
-			leases = l ? l : leases;
-			if (!a || !l) {
-				err = -ENOMEM;
-				break;
-			}
-		}
-		err = bpf_map_lookup_batch(dp->leases, after, &place, addresses + n, leases + n,
-					   &count, NULL);
-		if (!err || err == -ENOENT)
-			n += count;
-		after = &place;
-	}
-	if (err != -ENOENT) {
-		free(addresses);
-		free(leases);
-		return err;
-	}
-	*ret_addresses = addresses;
-	*ret_leases = leases;
-	return (int)n;
+	return datapath_read_pairs(dp->leases, sizeof(**ret_addresses), sizeof(**ret_leases),
+				   ret_addresses, ret_leases);
 }
 
 /* The kernel may not get a bucket's lock in time; what stayed would have no owner. */

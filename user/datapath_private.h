@@ -62,4 +62,13 @@ int datapath_set_farm(struct datapath *dp);
 /** datapath_resume() - goes on with settings and counts where the maps stand */
 void datapath_resume(struct datapath *dp);
 
+/**
+ * datapath_read_pairs() - every entry of a hash, each once, whatever changes meanwhile
+ * @ret_keys, @ret_values: where the pointers to the two arrays go; the caller frees them
+ *
+ * Return: how many, or negative errno.
+ */
+int datapath_read_pairs(int map, size_t key_size, size_t value_size, void *ret_keys,
+			void *ret_values);
+
 #endif

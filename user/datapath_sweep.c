@@ -89,7 +89,8 @@ static int read_all(int map, struct all *all)
 	return err == -ENOENT ? 0 : err;
 }
 
-static int read_pairs(int map, size_t key_size, size_t value_size, void *ret_keys, void *ret_values)
+int datapath_read_pairs(int map, size_t key_size, size_t value_size, void *ret_keys,
+			void *ret_values)
 {
 	struct all all = {.key_size = key_size, .value_size = value_size};
 	int err = read_all(map, &all);
@@ -107,13 +108,13 @@ static int read_pairs(int map, size_t key_size, size_t value_size, void *ret_key
 int datapath_hosts(const struct datapath *dp, struct skep_addr **ret_addresses,
 		   struct skep_host **ret_hosts)
 {
-	return read_pairs(dp->hosts, sizeof(**ret_addresses), sizeof(**ret_hosts), ret_addresses,
-			  ret_hosts);
+	return datapath_read_pairs(dp->hosts, sizeof(**ret_addresses), sizeof(**ret_hosts),
+				   ret_addresses, ret_hosts);
 }
 
 int datapath_would(const struct datapath *dp, struct skep_pair **ret_pairs,
 		   struct skep_would **ret_would)
 {
-	return read_pairs(dp->would_claim, sizeof(**ret_pairs), sizeof(**ret_would), ret_pairs,
-			  ret_would);
+	return datapath_read_pairs(dp->would_claim, sizeof(**ret_pairs), sizeof(**ret_would),
+				   ret_pairs, ret_would);
 }
