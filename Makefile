@@ -47,9 +47,9 @@ HEADERS     := $(wildcard include/skep/*.h)
 CORE    := prefix config config_policy config_pool config_replace config_template config_text config_uplink config_value \
 	histogram mac pace permutation places pool probe request sweep waiting world
 SHELL_D := adopt allocator bind cgroup change check check_limits commands confine container_lxc container_prepare control \
-	control_reload control_request datapath datapath_flow datapath_maps datapath_policy \
+	control_reload control_request datapath datapath_flow datapath_idle datapath_maps datapath_policy \
 	datapath_ranges datapath_sweep expire farm farm_paths files filter idmap keeper keepers \
-	link links listing log message netns notify nursery plumb preparer privileges refill reflect reload report sockets stage stop \
+	link links listing log message netns notify nursery offer plumb plumb_batch plumb_open preparer privileges refill reflect reload report settle sockets stage stop \
 	panic report_flows report_hosts control_notices sweeper sweeper_run verified wire would
 SKEPD_OBJECTS   := $(patsubst %,$(BUILD)/user/%.o,skepd $(CORE) $(SHELL_D))
 SKEPCTL_OBJECTS := $(patsubst %,$(BUILD)/user/%.o,skepctl client show table top top_screen \
@@ -111,6 +111,13 @@ FUZZ_SECONDS ?= 5
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/%,$(wildcard tests/bpf/test_*.c))
 NET_TESTS  := $(sort $(wildcard tests/net/test_*.sh))
+# By who binds: both, or the one that BIND says; but those that set it themselves are run once. What takes
+# longest comes first.
+NET_MODES  := $(or $(BIND),kernel daemon)
+NET_LONG   := $(patsubst %,tests/net/test_%.sh,crash faults verify settle_crash soak budget panic)
+NET_ONCE   := $(shell grep -lE '^(for )?BIND( in |=)' $(NET_TESTS))
+NET_RUNS   := $(foreach test,$(NET_LONG) $(filter-out $(NET_LONG),$(NET_TESTS)),$(if $(filter $(test),$(NET_ONCE)),$(test),\
+	$(foreach mode,$(NET_MODES),'BIND=$(mode) $(test)')))
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJECTS := $(CORE_OBJECTS) $(patsubst %,$(BUILD)/user/%.o,check check_limits confine files log message reload \
 	table top_view verified)
@@ -129,6 +136,8 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(TEST_OBJECTS) $(TEST_HEADERS) | $(B
 # The packet tables need nothing of user/.
 $(BUILD)/tests/test_filter: USER_OBJECTS := $(patsubst %,$(BUILD)/user/%.o,filter link files log)
 $(BUILD)/tests/test_filter: $(patsubst %,$(BUILD)/user/%.o,filter link files log)
+$(BUILD)/tests/test_plumb: USER_OBJECTS := $(patsubst %,$(BUILD)/user/%.o,plumb plumb_batch plumb_open prefix)
+$(BUILD)/tests/test_plumb: $(patsubst %,$(BUILD)/user/%.o,plumb plumb_batch plumb_open prefix)
 $(BUILD)/tests/test_%: tests/bpf/test_%.c $(SKELETONS) $(TEST_HEADERS) | $(BUILD)/tests
 	$(call msg,TEST,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(USER_OBJECTS) $(LIBS) -lcmocka -o $@
@@ -160,7 +169,7 @@ run-fuzz:
 	$(Q)$(MAKE) CC=$(CLANG) BUILD=$(FUZZ_BUILD) SANITIZE="$(ASAN) -fsanitize=fuzzer-no-link" fuzzers
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run $(FUZZERS:$(BUILD)/%='tests/fuzz/run $(FUZZ_BUILD)/%')
 run-net: all $(TEMPLATE) $(DEBIAN) $(BUILD)/tests/send_frame $(BUILD)/tests/talk $(BUILD)/tests/reply $(BUILD)/tests/escape
-	$(Q)SKEP_TEMPLATE=$(TEMPLATE) BUILD=$(BUILD) JOBS=$${JOBS:-2} tests/run $(NET_TESTS)
+	$(Q)SKEP_TEMPLATE=$(TEMPLATE) BUILD=$(BUILD) JOBS=$${JOBS:-4} tests/run $(NET_RUNS)
 
 .PHONY: soak
 soak: deps ## half an hour of random use and ill-treatment of 500 containers; as root; SOAK_SECONDS=, SOAK_SEED=
@@ -176,7 +185,7 @@ $(BUILD)/tests/%: tests/net/%.c | $(BUILD)/tests
 
 .PHONY: lint unit bpf net fuzz check
 lint unit bpf net fuzz: %: run-% ## one tier of the tests
-check: deps ## all tests; as root
+check: deps ## all tests; as root; BIND=kernel or BIND=daemon: the net tests in one mode
 	$(Q)tests/check lint unit bpf fuzz net
 
 .PHONY: demo

@@ -6,7 +6,6 @@
 #define SKEP_BPF_ASK_H
 
 #include "maps.bpf.h"
-#include "parse.h"
 
 /* A loop the compiler must not turn into a call of memset, which BPF has not. */
 static __always_inline void ask_zero(__u64 *words, __u64 n)
@@ -18,29 +17,55 @@ static __always_inline void ask_zero(__u64 *words, __u64 n)
 }
 
 /**
- * ask_reserve() - a record of the ring with room for @room bytes of the frame, all zero yet
+ * ask_reserve() - a record of the ring that begins with @head and has room for @room bytes of the
+ * frame, all zero yet
  *
  * Inlined with a constant @room: the verifier wants the record's size, and the bound of the copy
- * into it, to be known. The caller copies the frame, and submits or discards the record.
+ * into it, to be known. The caller copies the frame, and submits the record (at once if somebody
+ * waits for it: ask_submit()) or discards it.
  *
  * Return: NULL when the ring is full.
  */
-static __always_inline struct skep_ask *ask_reserve(const struct skep_addr *address,
-						    const struct frame *f,
-						    enum skep_verdict verdict, __u64 seen_ns,
-						    __u64 len, const __u64 room)
+static __always_inline struct skep_ask *ask_reserve(const struct skep_ask *head, const __u64 room)
 {
 	struct skep_ask *record = bpf_ringbuf_reserve(&asks, sizeof(*record) + room, 0);
 
 	if (!record)
 		return NULL;
-	ask_zero((__u64 *)record, (sizeof(*record) + room) / sizeof(__u64));
-	record->seen_ns = seen_ns;
-	record->address = *address;
-	record->requester = f->sender;
-	record->verdict = (__u16)verdict;
-	record->frame_len = (__u16)len;
+	*record = *head;
+	ask_zero((__u64 *)(record + 1), room / sizeof(__u64));
 	return record;
+}
+
+static __always_inline __u32 *ask_unwoken(void)
+{
+	__u32 only = 0;
+
+	return bpf_map_lookup_elem(&unwoken, &only);
+}
+
+/** ask_will_wait() - a record will be reserved that is to wake nobody */
+static __always_inline void ask_will_wait(void)
+{
+	__u32 *left = ask_unwoken();
+
+	if (left && !*(volatile __u32 *)left)
+		__sync_lock_test_and_set(left, 1);
+}
+
+/**
+ * ask_submit() - submits a record that somebody waits for
+ *
+ * By itself the kernel wakes only a reader that has caught up, and a record that woke nobody may be
+ * before this one, left there by any program. Not forced for every record: under a flood that would
+ * be most of the cost. Whose flag is taken away in the middle is woken for by the timer of wake.h.
+ */
+static __always_inline void ask_submit(struct skep_ask *record)
+{
+	__u32 *left = ask_unwoken();
+	const bool force = left && *(volatile __u32 *)left && __sync_lock_test_and_set(left, 0);
+
+	bpf_ringbuf_submit(record, force ? BPF_RB_FORCE_WAKEUP : 0);
 }
 
 #endif

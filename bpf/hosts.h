@@ -41,12 +41,12 @@ struct {
 
 /*
  * The gateway as it was heard last on this uplink: it talks most of all, and is spared the maps. A
- * torn write by two CPUs at once is no gateway's, and costs a lookup.
+ * torn write by two CPUs at once is no gateway's, and costs a lookup. Not static: skepd reads it.
  */
-static struct {
+struct {
 	__u8 mac[6];
 	__u16 vlan;
-} hosts_gateway;
+} hosts_gateway = {};
 
 static __always_inline bool hosts_is_gateway(const __u8 *mac, __u16 vlan)
 {
@@ -123,7 +123,7 @@ static __always_inline bool hosts_hear_speaker(const struct skep_uplink *u,
 /**
  * hosts_note_router() - whoever brings packets from elsewhere speaks for others
  *
- * For those that are about to be held anyway: the rest have no time for it.
+ * For packets to dark addresses alone: what goes to a lease has no time for it.
  */
 static __noinline int hosts_note_router(const struct skep_addr *address, const struct frame *f)
 {
@@ -201,8 +201,9 @@ static __u32 hosts_barrier;
 /**
  * hosts_bound_since() - the lease of an address that had none when the host was heard, or NULL
  *
- * skepd writes a lease first and looks for a host then; here it is the other way round, so that
- * one of the two sees the other. The exchange is a full barrier on every CPU.
+ * Whoever binds writes a lease first and looks for a host then, skepd as well as
+ * hosts_heard_since(); here it is the other way round, so that one of the two sees the other. The
+ * exchange is a full barrier on every CPU.
  */
 static __always_inline const struct skep_lease *hosts_bound_since(const struct skep_addr *address)
 {
@@ -267,6 +268,16 @@ static __always_inline const struct skep_host *hosts_on(const struct skep_addr *
 		return NULL;
 	*ret_now = bpf_ktime_get_coarse_ns();
 	return host->until_ns > *ret_now ? host : NULL;
+}
+
+/** hosts_heard_since() - whether an address is a host's now; for whoever has just written its lease
+ */
+static __always_inline bool hosts_heard_since(const struct skep_addr *address)
+{
+	__u64 now;
+
+	__sync_lock_test_and_set(&hosts_barrier, 1);
+	return hosts_on(address, &now);
 }
 
 /** hosts_hands_on() - whether a frame was meant for the lease that gave way, and goes to the host

@@ -2,8 +2,9 @@
 /*
  * The maps, one instance of each, pinned under bpf_dir and shared by all programs. Sizes are fixed,
  * so that the next skepd can take the maps over whatever its configuration says; only those of
- * `flows` and `redirects` are configured. Plain hashes take memory for what is in them, those that
- * forget (LRU) and arrays take all of it when they are made.
+ * `flows` and `redirects` are configured. All take their memory when they are made, but for the
+ * tries: a hash that gets it as it grows interrupts its CPU every 64 entries for more
+ * (kernel/bpf/memalloc.c), in the middle of a bind.
  */
 #ifndef SKEP_BPF_MAPS_H
 #define SKEP_BPF_MAPS_H
@@ -16,23 +17,23 @@
 #include "skep/verdict.h"
 
 /*
- * Who has which address. Written by skepd; the programs touch times and counts, and the uplink
- * program takes out a lease that gives way to a host.
+ * Who has which address. The uplink program puts a lease in, or skepd does; skepd settles it and
+ * takes it out in the end, or the uplink program when it gives way to a host. Both programs touch
+ * times and counts.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, SKEP_LEASES_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct skep_addr);
 	__type(value, struct skep_lease);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } leases SEC(".maps");
 
-/* What a port's frames are allowed to be. An entry per bound container. */
+/* What a port's frames are allowed to be. An entry per bound container, written before its lease.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, SKEP_CONTAINERS_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32); /* ifindex */
 	__type(value, struct skep_port);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
@@ -94,6 +95,53 @@ struct {
 	__type(value, struct skep_container);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } containers SEC(".maps");
+
+/*
+ * The containers that the uplink program may give away. A queue for each template says which are
+ * next, oldest first; `offers` says whether they are still to be had. skepd makes the queues.
+ */
+struct idle_queue {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, SKEP_CONTAINERS_MAX);
+	__uint(value_size, sizeof(struct skep_idle)); /* its type would be unknown in here */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, SKEP_TEMPLATES_MAX);
+	__type(key, __u32); /* the template's ordinal */
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__array(values, struct idle_queue); /* the last member, or clang takes it for an array */
+} idle SEC(".maps");
+
+/* As memory that skepd works on, too: a container is taken, or taken back, by one exchange. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SKEP_CONTAINERS_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32); /* slot */
+	__type(value, struct skep_offer);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} offers SEC(".maps");
+
+/* The id that a lease was given last. Both sides count on. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} last_lease SEC(".maps");
+
+/* Whether there may be records in `asks` that woke nobody; see wake.h. Of all programs together. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} unwoken SEC(".maps");
 
 /* One slot per verdict; see skep/verdict.h. */
 struct {

@@ -47,6 +47,7 @@ enum frame_kind {
  * @kind:      enum frame_kind
  * @vlan:      802.1Q id, 0 when untagged or priority-tagged
  * @tagged:    the frame carries a tag (perhaps with id 0)
+ * @protocol:  IPv4's: IPPROTO_*; else 0
  * @sender:    ARP sender or IPv4 source address
  * @target:    ARP target or IPv4 destination address
  * @sender_mac: ARP sender link address; IPv4: as @src
@@ -58,6 +59,7 @@ struct frame {
 	__u8 kind;
 	__u8 tagged;
 	__u16 vlan;
+	__u8 protocol;
 	union skep_ipv4 sender;
 	union skep_ipv4 target;
 };
@@ -83,7 +85,9 @@ struct parse_arp {
 /* RFC 791; behind an Ethernet header its words are not aligned, as struct iphdr has to be. */
 struct parse_ip {
 	__u8 version_ihl;
-	__u8 unread[11];
+	__u8 unread[8];
+	__u8 protocol;
+	__u8 sum[2];
 	__u8 src[4];
 	__u8 dst[4];
 };
@@ -161,6 +165,7 @@ PARSE_INLINE enum skep_verdict parse_ipv4(const struct parse_ip *ip, const void 
 	if ((const void *)ip + header > end)
 		return SKEP_PASS_TRUNCATED;
 	f->kind = FRAME_IPV4;
+	f->protocol = ip->protocol;
 	__builtin_memcpy(f->sender.octet, ip->src, 4);
 	__builtin_memcpy(f->target.octet, ip->dst, 4);
 	__builtin_memcpy(f->sender_mac, f->src, 6);

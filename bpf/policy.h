@@ -7,6 +7,7 @@
 #define SKEP_BPF_POLICY_H
 
 #include "budget.h"
+#include "farm.h"
 #include "flow_state.h"
 #include "maps.bpf.h"
 #include "rules.h"
@@ -48,30 +49,12 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } destinations SEC(".maps");
 
-/* What addresses are to the farm, wherever. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, 2 * SKEP_RANGES_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct skep_farm_key);
-	__type(value, __u32); /* enum skep_farm_kind */
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} farm SEC(".maps");
-
-static __always_inline __u32 policy_farm_kind(union skep_ipv4 ip)
-{
-	struct skep_farm_key key = {.prefixlen = 32, .ip = ip};
-	const __u32 *kind = bpf_map_lookup_elem(&farm, &key);
-
-	return kind ? *kind : SKEP_FARM_OUTSIDE;
-}
-
 /* SKEP_PORT_OUT_IP when an address may be sent to at all. */
 static __always_inline enum skep_verdict policy_guard(union skep_ipv4 remote)
 {
 	if (remote.octet[0] == 169 && remote.octet[1] == 254)
 		return SKEP_PORT_DROP_LOCAL;
-	switch (policy_farm_kind(remote)) {
+	switch (farm_kind(remote)) {
 	case SKEP_FARM_OUTSIDE:
 		return SKEP_PORT_OUT_IP;
 	case SKEP_FARM_BOX:

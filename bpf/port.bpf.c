@@ -16,6 +16,26 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define TC_ACT_SHOT 2
 
+/*
+ * When a lease is settled, the link address inside changes at another moment than what the lease
+ * says of it: a frame may have the new one already, or still the one that the container waited
+ * with.
+ */
+static __noinline bool is_other_mac(const struct skep_lease *lease, const __u8 *mac)
+{
+	const __u32 slot = lease->container;
+	const struct skep_offer *offer = bpf_map_lookup_elem(&offers, &slot);
+
+	if (lease->state == SKEP_LEASE_SETTLING && parse_mac_equal(mac, lease->mac))
+		return true;
+	return offer && !parse_mac_is_zero(offer->eth0) && parse_mac_equal(mac, offer->eth0);
+}
+
+static __always_inline bool may_come_from(const struct skep_lease *lease, const __u8 *mac)
+{
+	return parse_mac_equal(mac, lease->eth0) || is_other_mac(lease, mac);
+}
+
 /* The lease a frame claims to come from, if the port holds it. */
 static __always_inline enum skep_verdict claim(const struct __sk_buff *skb, const struct frame *f,
 					       const struct skep_port *port,
@@ -30,9 +50,9 @@ static __always_inline enum skep_verdict claim(const struct __sk_buff *skb, cons
 
 	if (!lease || lease->port != skb->ifindex)
 		return f->kind == FRAME_IPV4 ? SKEP_PORT_DROP_ADDR : SKEP_PORT_DROP_ARP;
-	if (!parse_mac_equal(f->src, lease->eth0))
+	if (!may_come_from(lease, f->src))
 		return SKEP_PORT_DROP_MAC;
-	if (!parse_mac_equal(f->sender_mac, lease->eth0))
+	if (!may_come_from(lease, f->sender_mac))
 		return SKEP_PORT_DROP_ARP;
 	*ret_lease = lease;
 	return f->kind == FRAME_IPV4 ? SKEP_PORT_OUT_IP : SKEP_PORT_OUT_ARP;
@@ -142,30 +162,39 @@ static __always_inline enum skep_verdict arp(const struct way *w)
 #define ARP_AT(field) (sizeof(struct ethhdr) + __builtin_offsetof(struct parse_arp, field))
 
 /* The sender's address, and wherever the container names itself as the target. */
-static __always_inline int translate_arp(struct __sk_buff *skb, const struct skep_lease *lease)
+static __always_inline int translate_arp(struct __sk_buff *skb, const struct frame *f,
+					 const struct skep_lease *lease)
 {
 	__u8 tha[6] __attribute__((aligned(2)));
 
 	if (bpf_skb_store_bytes(skb, ARP_AT(sha), lease->mac, sizeof(lease->mac), 0) ||
 	    bpf_skb_load_bytes(skb, ARP_AT(tha), tha, sizeof(tha)))
 		return -1;
-	if (!parse_mac_equal(tha, lease->eth0))
+	if (!parse_mac_equal(tha, f->sender_mac) && !parse_mac_equal(tha, f->src))
 		return 0;
 	return bpf_skb_store_bytes(skb, ARP_AT(tha), lease->mac, sizeof(lease->mac), 0);
 }
 
 /*
- * A shared container has one link address for all its addresses. Written by helpers: for a program
- * that writes through the pointer, the kernel first copies every frame that is shared (as TCP's
- * are), also those that are left as they came.
+ * A shared container has one link address for all its addresses, and one whose lease is not settled
+ * may still have the one it waited with. Written by helpers: for a program that writes through the
+ * pointer, the kernel first copies every frame that is shared (as TCP's are), also those that are
+ * left as they came.
  */
-static __always_inline int translate(struct __sk_buff *skb, const struct skep_lease *lease,
-				     bool is_arp)
+static __always_inline int translate(struct __sk_buff *skb, const struct frame *f,
+				     const struct skep_lease *lease)
 {
 	if (bpf_skb_store_bytes(skb, __builtin_offsetof(struct ethhdr, h_source), lease->mac,
 				sizeof(lease->mac), 0))
 		return -1;
-	return is_arp ? translate_arp(skb, lease) : 0;
+	return f->kind != FRAME_IPV4 ? translate_arp(skb, f, lease) : 0;
+}
+
+/* ARP that was made while the link address changed has the old one in front and the new one inside,
+ * or, made on purpose, the other way round. */
+static __always_inline bool is_as_outside(const struct frame *f, const struct skep_lease *lease)
+{
+	return parse_mac_equal(f->src, lease->mac) && parse_mac_equal(f->sender_mac, lease->mac);
 }
 
 /* Sends the frame out; fails before anything is sent. */
@@ -173,8 +202,7 @@ static __always_inline int send(struct __sk_buff *skb, const struct way *w)
 {
 	struct skep_lease *lease = w->lease;
 
-	if (!parse_mac_equal(lease->mac, lease->eth0) &&
-	    translate(skb, lease, w->f.kind != FRAME_IPV4))
+	if (!is_as_outside(&w->f, lease) && translate(skb, &w->f, lease))
 		return -1;
 	if (w->port->vlan && bpf_skb_vlan_push(skb, bpf_htons(PARSE_P_8021Q), w->port->vlan))
 		return -1;
@@ -284,6 +312,7 @@ static __noinline void tell_frame(const struct __sk_buff *skb, const struct way 
 {
 	const __u32 slot = w->port->container;
 	const struct skep_container *container = bpf_map_lookup_elem(&containers, &slot);
+	const struct skep_offer *offer = bpf_map_lookup_elem(&offers, &slot);
 	struct skep_notice about = {
 		.remote = w->f.target,
 		.hits = SKEP_NOTICE_NO_RULE,
@@ -297,8 +326,10 @@ static __noinline void tell_frame(const struct __sk_buff *skb, const struct way 
 			.vlan = w->port->vlan,
 			.uplink = w->port->uplink,
 		};
-	else if (container)
+	else if (container && container->leases)
 		about.address = container->address;
+	else if (offer) /* and skepd has not taken note of it yet */
+		about.address = offer->address;
 	notice(&about, bpf_ktime_get_coarse_ns());
 }
 

@@ -81,12 +81,14 @@ static __always_inline enum skep_verdict reflect_hold(struct __sk_buff *skb, con
 						      __u32 world, __u64 now, __u64 len,
 						      const __u64 room)
 {
-	const struct skep_addr address = {
-		.ip = f->target,
-		.vlan = (__u16)world,
-		.uplink = SKEP_UPLINK_REFLECT,
+	const struct skep_ask head = {
+		.seen_ns = now,
+		.address = {.ip = f->target, .vlan = (__u16)world, .uplink = SKEP_UPLINK_REFLECT},
+		.requester = f->sender,
+		.verdict = SKEP_ASK_REFLECT,
+		.frame_len = (__u16)len,
 	};
-	struct skep_ask *record = ask_reserve(&address, f, SKEP_ASK_REFLECT, now, len, room);
+	struct skep_ask *record = ask_reserve(&head, room);
 
 	if (!record)
 		return SKEP_REFLECT_DROP_RING_FULL;
@@ -95,7 +97,7 @@ static __always_inline enum skep_verdict reflect_hold(struct __sk_buff *skb, con
 		bpf_ringbuf_discard(record, 0);
 		return SKEP_REFLECT_DROP_TOO_LONG;
 	}
-	bpf_ringbuf_submit(record, 0);
+	ask_submit(record);
 	return SKEP_ASK_REFLECT;
 }
 

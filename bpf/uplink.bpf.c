@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The uplink: XDP on the NIC that skep watches. Frames to a leased address go to its port; the
- * first frame to a dark address is held and handed to skepd; everything else is the box's own and
- * passes untouched. The program decides from the maps alone: it goes on working when skepd is gone.
+ * first frame to a dark address binds it, as long as containers are idle, and is held and handed to
+ * skepd else; everything else is the box's own and passes untouched. The program decides from the
+ * maps alone: it goes on working when skepd is gone.
  */
-#include "ask.h"
+#include "bind.h"
 #include "budget.h"
+#include "farm.h"
 #include "flow_in.h"
+#include "hold.h"
 #include "hosts.h"
 #include "maps.bpf.h"
 #include "parse.h"
@@ -73,6 +76,18 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } latency SEC(".maps");
 
+/*
+ * The ports by slot, for redirecting: by its number, the kernel would look for a device among all
+ * that are in the same of 256 lists. Each instance has its own (libbpf before 1.6 cannot take a
+ * pinned one over); skepd fills it, and the kernel takes out what vanishes.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, SKEP_CONTAINERS_MAX);
+	__type(key, __u32);   /* slot */
+	__type(value, __u32); /* ifindex */
+} port_devices SEC(".maps");
+
 /* A container knows nothing of VLANs: the tag ends here. */
 static __always_inline int untag(struct xdp_md *ctx)
 {
@@ -103,7 +118,10 @@ static __always_inline int translate_arp(struct xdp_md *ctx, const struct skep_l
 	return 0;
 }
 
-/* A shared container has one link address for all its addresses. */
+/*
+ * A shared container has one link address for all its addresses, and one whose lease is not settled
+ * still has the one it waited with.
+ */
 static __always_inline int translate(struct xdp_md *ctx, const struct frame *f,
 				     const struct skep_lease *lease)
 {
@@ -114,6 +132,13 @@ static __always_inline int translate(struct xdp_md *ctx, const struct frame *f,
 	if (!parse_mac_is_group(f->dst))
 		__builtin_memcpy(eth->h_dest, lease->eth0, sizeof(lease->eth0));
 	return f->kind == FRAME_IPV4 ? 0 : translate_arp(ctx, lease);
+}
+
+static __always_inline int redirect_to(const struct skep_lease *lease)
+{
+	const long action = bpf_redirect_map(&port_devices, lease->container, XDP_ABORTED);
+
+	return action == XDP_REDIRECT ? action : bpf_redirect(lease->port, 0);
 }
 
 static __always_inline int to_port(struct xdp_md *ctx, const struct frame *f,
@@ -129,7 +154,7 @@ static __always_inline int to_port(struct xdp_md *ctx, const struct frame *f,
 		return XDP_ABORTED;
 	lease->last_in_ns = now;
 	lease->packets_in++;
-	return bpf_redirect(lease->port, 0);
+	return redirect_to(lease);
 }
 
 static __always_inline enum skep_verdict leased(const struct frame *f,
@@ -144,6 +169,44 @@ static __always_inline enum skep_verdict leased(const struct frame *f,
 	if (!parse_mac_is_group(f->dst))
 		return SKEP_DROP_WRONG_MAC;
 	return f->kind == FRAME_IPV4 ? SKEP_PASS_IP_GROUP : parsed;
+}
+
+/* A container that waits takes all that is inside the farm's ranges for its own, excluded or not,
+ * but for the gateway: what it sends there does not come out. */
+static __always_inline bool is_out_of_reach(const struct frame *f)
+{
+	const __u32 ordinal = uplink_ordinal;
+	const struct skep_uplink *u = bpf_map_lookup_elem(&uplinks, &ordinal);
+
+	if (u && f->sender.addr == u->gateway.addr)
+		return false;
+	return farm_find(f->sender);
+}
+
+/*
+ * Until the container knows its address, a socket that answers by datagrams could not tell which
+ * source is meant. While it is being told, nothing is certain.
+ */
+static __noinline bool has_to_wait(const struct frame *f, const struct skep_lease *lease)
+{
+	if (lease->state != SKEP_LEASE_CLAIMED)
+		return lease->state == SKEP_LEASE_SETTLING;
+	if (f->kind != FRAME_IPV4)
+		return false;
+	return (f->protocol != PACKET_TCP && f->protocol != PACKET_ICMP) || is_out_of_reach(f);
+}
+
+static __always_inline enum skep_verdict to_lease(struct xdp_md *ctx, const struct skep_settings *s,
+						  const struct skep_addr *address,
+						  const struct frame *f,
+						  const struct skep_lease *lease,
+						  enum skep_verdict parsed)
+{
+	const enum skep_verdict verdict = leased(f, s, lease, parsed);
+
+	if (lease->state == SKEP_LEASE_SETTLED || verdict != parsed || !has_to_wait(f, lease))
+		return verdict;
+	return hold(ctx, address, f, SKEP_HELD_SETTLING, bpf_ktime_get_ns());
 }
 
 /* Only a plain who-has, or IPv4 that could be answered, asks for a bind. */
@@ -247,7 +310,8 @@ static __always_inline enum skep_verdict may_have(const struct skep_settings *s,
 
 /* An address without a lease. A function of its own for the verifier's sake, as admit() is. */
 static __noinline enum skep_verdict dark(const struct skep_settings *s,
-					 const struct skep_addr *address, const struct frame *f)
+					 const struct skep_addr *address, const struct frame *f,
+					 const struct skep_range **ret_range)
 {
 	const struct skep_range *range = hosts_range(address);
 	const struct skep_host *host;
@@ -270,26 +334,8 @@ static __noinline enum skep_verdict dark(const struct skep_settings *s,
 		return verdict;
 	if (host)
 		return SKEP_PASS_HOST;
+	*ret_range = range;
 	return may_have(s, range, address, f, verdict);
-}
-
-/* Hands the frame to skepd in a record with room for @room bytes of it; see ask_reserve(). */
-static __always_inline enum skep_verdict ask(struct xdp_md *ctx, const struct skep_addr *address,
-					     const struct frame *f, enum skep_verdict verdict,
-					     __u32 container, __u64 seen_ns, __u64 len,
-					     const __u64 room)
-{
-	struct skep_ask *record = ask_reserve(address, f, verdict, seen_ns, len, room);
-
-	if (!record)
-		return SKEP_DROP_ASK_RING_FULL;
-	record->container = container;
-	if (bpf_xdp_load_bytes(ctx, 0, record + 1, len)) {
-		bpf_ringbuf_discard(record, 0);
-		return SKEP_PASS_TRUNCATED;
-	}
-	bpf_ringbuf_submit(record, 0);
-	return verdict;
 }
 
 static __always_inline bool farm_may_bind(const struct skep_settings *s, __u64 now)
@@ -346,39 +392,107 @@ static __noinline enum skep_verdict admit(const struct skep_addr *address, const
 	return verdict;
 }
 
-static __always_inline enum skep_verdict hold(struct xdp_md *ctx, const struct skep_addr *address,
-					      const struct frame *f, enum skep_verdict verdict)
+/* The frame goes on; what became of the ring record is for the counters. */
+static __always_inline enum skep_verdict tell_bound(struct xdp_md *ctx, const struct bind *b,
+						    enum skep_verdict verdict)
 {
-	__u64 seen_ns = bpf_ktime_get_ns(), len = bpf_xdp_get_buff_len(ctx);
-	enum skep_verdict admitted;
+	struct skep_ask head = {
+		.seen_ns = b->seen_ns,
+		.address = *b->address,
+		.requester = b->f->sender,
+		.verdict = (__u16)verdict,
+		.container = b->taken.slot,
+	};
 
-	if (len < sizeof(struct ethhdr) || len > SKEP_ASK_LARGE)
+	if (hold_not(ctx, &head, false) != verdict)
+		return SKEP_BOUND_UNTOLD;
+	wake_later();
+	return verdict;
+}
+
+/*
+ * An address that was leased a moment ago, to whomever. When the lease is gone again, it gave way
+ * to a host, who is noted before it goes; or skepd has released it, so that the address is as dark
+ * as it was, and this frame its first one.
+ */
+static __always_inline enum skep_verdict follow(struct xdp_md *ctx, const struct bind *b,
+						enum skep_verdict asked,
+						struct skep_lease **ret_lease)
+{
+	__u64 now;
+
+	*ret_lease = bpf_map_lookup_elem(&leases, b->address);
+	if (!*ret_lease)
+		return hosts_on(b->address, &now) ? SKEP_PASS_HOST : asked;
+	return to_lease(ctx, b->s, b->address, b->f, *ret_lease,
+			b->f->kind == FRAME_IPV4 ? SKEP_LEASED_IP : SKEP_LEASED_ARP);
+}
+
+/*
+ * Return: what becomes of the frame; @asked when skepd is to be asked. A bind whose first frame
+ * does not go to it is counted as well.
+ */
+static __noinline enum skep_verdict bind_now(struct xdp_md *ctx, struct bind *b,
+					     enum skep_verdict asked, struct skep_lease **ret_lease)
+{
+	enum skep_verdict bound, then;
+
+	switch (bind(b)) {
+	case BIND_NONE:
+		return asked;
+	case BIND_HOST:
+		return SKEP_PASS_HOST;
+	case BIND_LEASED:
+		return follow(ctx, b, asked, ret_lease);
+	default:
+		break;
+	}
+	bound = tell_bound(ctx, b, asked == SKEP_ASK_IP ? SKEP_BOUND_IP : SKEP_BOUND_ARP);
+	then = follow(ctx, b, asked, ret_lease);
+	if (then == SKEP_LEASED_ARP || then == SKEP_LEASED_IP)
+		return bound;
+	count(bound);
+	return then;
+}
+
+/* What may be bound is, by the program itself if it can. */
+static __always_inline enum skep_verdict first_contact(struct xdp_md *ctx, struct bind *b,
+						       enum skep_verdict asked,
+						       struct skep_lease **ret_lease)
+{
+	const bool binds = b->range->flags & SKEP_RANGE_BIND;
+	enum skep_verdict verdict;
+
+	if (!binds && !hold_fits(bpf_xdp_get_buff_len(ctx)))
 		return SKEP_DROP_ASK_TOO_LONG;
-	admitted = admit(address, f, verdict, seen_ns);
-	if (admitted != verdict)
-		return admitted;
-	if (len <= SKEP_ASK_SMALL)
-		return ask(ctx, address, f, verdict, 0, seen_ns, len, SKEP_ASK_SMALL);
-	return ask(ctx, address, f, verdict, 0, seen_ns, len, SKEP_ASK_LARGE);
+	verdict = admit(b->address, b->f, asked, b->seen_ns);
+	if (verdict == asked && binds)
+		verdict = bind_now(ctx, b, asked, ret_lease);
+	if (verdict == asked)
+		verdict = hold(ctx, b->address, b->f, asked, b->seen_ns);
+	return verdict;
 }
 
-/* A lease gave way; skepd learns of it with as much of the frame as a small record holds. */
-static __noinline int tell_conflict(struct xdp_md *ctx, const struct skep_addr *address,
-				    const struct frame *f, __u32 container)
+/* A lease gave way; whether skepd knows is for the counters. */
+static __always_inline enum skep_verdict tell_conflict(struct xdp_md *ctx,
+						       const struct skep_addr *address,
+						       const struct frame *f, __u32 container)
 {
-	__u64 len = bpf_xdp_get_buff_len(ctx);
+	struct skep_ask head = {
+		.seen_ns = bpf_ktime_get_ns(),
+		.address = *address,
+		.requester = f->sender,
+		.verdict = SKEP_CONFLICT,
+		.container = container,
+	};
 
-	if (len > SKEP_ASK_SMALL)
-		len = SKEP_ASK_SMALL;
-	if (len >= sizeof(struct ethhdr))
-		ask(ctx, address, f, SKEP_CONFLICT, container, bpf_ktime_get_ns(), len,
-		    SKEP_ASK_SMALL);
-	return 0;
+	return hold_not(ctx, &head, true) == SKEP_CONFLICT ? SKEP_CONFLICT : SKEP_CONFLICT_UNTOLD;
 }
 
-/* Return: whether a lease gave way to whoever sent the frame. */
-static __always_inline bool learn(struct xdp_md *ctx, const struct skep_uplink *u,
-				  const struct skep_settings *s, const struct frame *f)
+/* Return: @parsed, or that a lease gave way to whoever sent the frame. */
+static __always_inline enum skep_verdict learn(struct xdp_md *ctx, const struct skep_uplink *u,
+					       const struct skep_settings *s, const struct frame *f,
+					       enum skep_verdict parsed)
 {
 	const struct skep_addr address = {
 		.ip = hosts_claimed(f),
@@ -387,12 +501,9 @@ static __always_inline bool learn(struct xdp_md *ctx, const struct skep_uplink *
 	};
 	__u32 container = 0;
 
-	if (!hosts_may_tell(u, f))
-		return false;
-	if (!hosts_learn(u, s, &address, f, &container))
-		return false;
-	tell_conflict(ctx, &address, f, container);
-	return true;
+	if (!hosts_may_tell(u, f) || !hosts_learn(u, s, &address, f, &container))
+		return parsed;
+	return tell_conflict(ctx, &address, f, container);
 }
 
 /* The ends of the uplink's network; where a range has them, it says so. */
@@ -406,15 +517,15 @@ static __always_inline bool is_end_of_network(const struct skep_uplink *u, const
 
 /*
  * Of ARP: nobody from elsewhere asks on this segment, and neither does a network or broadcast
- * address. A range is of this segment, in its network or not. A function of its own for the
- * verifier's sake.
+ * address. A range is of this segment, in its network or not; so is the gateway, who asks most. A
+ * function of its own for the verifier's sake.
  */
 static __noinline enum skep_verdict check_sender(const struct skep_uplink *u, const struct frame *f,
 						 enum skep_verdict parsed)
 {
 	const struct skep_range *range = NULL;
 
-	if (!u || f->kind == FRAME_PROBE)
+	if (!u || f->kind == FRAME_PROBE || f->sender.addr == u->gateway.addr)
 		return parsed;
 	if (is_between(f->sender, u->first, u->last))
 		range = range_of_sender(f);
@@ -432,14 +543,14 @@ static __always_inline enum skep_verdict classify(struct xdp_md *ctx, struct fra
 	const __u32 ordinal = uplink_ordinal, only = 0;
 	const struct skep_uplink *u = bpf_map_lookup_elem(&uplinks, &ordinal);
 	const struct skep_settings *s = bpf_map_lookup_elem(&settings, &only);
+	struct bind b = {.address = address, .f = f, .uplink = u, .s = s};
 	enum skep_verdict verdict;
 
 	verdict = parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, f);
 	if ((verdict != SKEP_LEASED_ARP && verdict != SKEP_LEASED_IP) || !u || !s)
 		return verdict;
-	if (learn(ctx, u, s, f))
-		return SKEP_CONFLICT;
-	if (f->kind != FRAME_IPV4)
+	verdict = learn(ctx, u, s, f, verdict);
+	if (verdict == SKEP_LEASED_ARP)
 		verdict = check_sender(u, f, verdict);
 	if (verdict != SKEP_LEASED_ARP && verdict != SKEP_LEASED_IP)
 		return verdict;
@@ -449,15 +560,16 @@ static __always_inline enum skep_verdict classify(struct xdp_md *ctx, struct fra
 
 	*ret_lease = bpf_map_lookup_elem(&leases, address);
 	if (*ret_lease)
-		return leased(f, s, *ret_lease, verdict);
+		return to_lease(ctx, s, address, f, *ret_lease, verdict);
 	if (!is_between(f->target, u->first, u->last))
 		return SKEP_PASS_NO_RANGE;
-	verdict = dark(s, address, f);
+	verdict = dark(s, address, f, &b.range);
 	if (verdict == SKEP_ASK_IP && !is_between(f->sender, u->first, u->last))
 		hosts_note_router(address, f);
-	if (verdict == SKEP_ASK_ARP || verdict == SKEP_ASK_IP)
-		return hold(ctx, address, f, verdict);
-	return verdict;
+	if (!b.range || (verdict != SKEP_ASK_ARP && verdict != SKEP_ASK_IP))
+		return verdict;
+	b.seen_ns = bpf_ktime_get_ns();
+	return first_contact(ctx, &b, verdict, ret_lease);
 }
 
 static __always_inline int act(struct xdp_md *ctx, const struct frame *f,
@@ -467,6 +579,9 @@ static __always_inline int act(struct xdp_md *ctx, const struct frame *f,
 	switch (verdict) {
 	case SKEP_LEASED_ARP:
 	case SKEP_LEASED_IP:
+	case SKEP_BOUND_ARP:
+	case SKEP_BOUND_IP:
+	case SKEP_BOUND_UNTOLD:
 		return lease ? to_port(ctx, f, lease) : XDP_ABORTED;
 	case SKEP_PASS_HANDED_ON:
 		return hosts_hand_on(ctx, address);
@@ -476,6 +591,7 @@ static __always_inline int act(struct xdp_md *ctx, const struct frame *f,
 	case SKEP_ASK_IP:
 	case SKEP_DROP_ASK_RING_FULL:
 	case SKEP_DROP_ASK_TOO_LONG:
+	case SKEP_HELD_SETTLING:
 	case SKEP_DROP_BUDGET:
 	case SKEP_DROP_BUDGET_REQUESTER:
 		return XDP_DROP;

@@ -43,6 +43,8 @@ static void end_lease(struct farm *farm, const struct left *left, __u32 lease,
 		      enum skep_verdict why)
 {
 	datapath_lease_delete(farm->dp, &left->addresses[lease]);
+	if (left->leases[lease].state != SKEP_LEASE_SETTLED)
+		farm_count(farm, SKEP_BOUND, NULL);
 	farm_count(farm, why, NULL);
 }
 
@@ -62,13 +64,14 @@ static int chain_leases(struct farm *farm, struct left *left)
 	for (__u32 i = left->n_leases; i--;) {
 		const struct skep_lease *lease = &left->leases[i];
 
-		farm->last_lease = later(farm->last_lease, lease->id);
+		datapath_count_ids_from(farm->dp, lease->id);
 		if (lease->container >= SKEP_CONTAINERS_MAX) {
 			end_lease(farm, left, i, SKEP_RELEASED_ORPHAN);
 			continue;
 		}
 		/* The configuration may be another one by now, and so may our own addresses. */
-		if (!bind_is_covered(farm, &left->addresses[i])) {
+		if (lease->state == SKEP_LEASE_SETTLED &&
+		    !bind_is_covered(farm, &left->addresses[i])) {
 			end_lease(farm, left, i, SKEP_RELEASED_RANGE);
 			continue;
 		}
@@ -116,6 +119,14 @@ static bool has_lease(const struct left *left, __u32 slot, __be32 addr)
 	return false;
 }
 
+/* Given by the uplink program, and not yet told to the container. Such a lease is its only one. */
+static bool is_unsettled(const struct left *left, __u32 slot)
+{
+	const __u32 i = left->first[slot];
+
+	return i && left->leases[i - 1].state != SKEP_LEASE_SETTLED;
+}
+
 /* What is plumbed must be what is leased. The first address alone has the segment's prefix. */
 static int compare_addresses(struct warm *warm, const struct left *left, __u32 slot)
 {
@@ -126,6 +137,8 @@ static int compare_addresses(struct warm *warm, const struct left *left, __u32 s
 		return n;
 	if (!left->first[slot])
 		return n ? -EADDRINUSE : 0; /* taken for idle, but it was being bound */
+	if (is_unsettled(left, slot))
+		return 0; /* however far that came, it is done over */
 	for (int i = 0; i < n; i++) {
 		if (!warm->first || found[i].prefixlen < 32)
 			warm->first = found[i].addr;
@@ -182,10 +195,18 @@ static int note_leases(struct farm *farm, const struct left *left, __u32 slot)
 	return err;
 }
 
-static void settle(struct farm *farm, const struct left *left, __u32 slot)
+/* What has no address yet that it knows of counts as idle until settle_all(). */
+static void take_over(struct farm *farm, const struct left *left, __u32 slot)
 {
-	const struct warm *warm = &farm->warm[slot];
+	struct warm *warm = &farm->warm[slot];
 	const bool bound = warm->n_addresses;
+
+	warm->opened = bound ? 0 : OPENED_UNKNOWN;
+	if (bound) { /* whatever of it was still to be done */
+		datapath_claim_done(farm->dp, slot);
+		datapath_port_set_policy(farm->dp, warm->port,
+					 datapath_policy_of(farm->dp, &warm->addresses[0]));
+	}
 
 	pool_adopt(farm->pool, slot, left->table[slot].template,
 		   bound ? SKEP_STATE_BOUND : SKEP_STATE_IDLE);
@@ -198,6 +219,23 @@ static void settle(struct farm *farm, const struct left *left, __u32 slot)
 	else if (bound)
 		bind_move_segment(farm, slot); /* in case that was still to be done */
 	farm_count(farm, SKEP_CONTAINER_ADOPTED, NULL);
+}
+
+/* The uplink program may have given it away after the leases were read. */
+static void end_claim(struct farm *farm, const struct left *left, __u32 slot)
+{
+	struct skep_addr address;
+	struct skep_lease lease;
+
+	if (datapath_take_back(farm->dp, slot, left->table[slot].template) ||
+	    !datapath_claimed(farm->dp, slot, &address))
+		return;
+	if (!datapath_lease(farm->dp, &address, &lease) && lease.container == slot) {
+		datapath_lease_delete(farm->dp, &address);
+		farm_count(farm, SKEP_BOUND, NULL);
+		farm_count(farm, SKEP_RELEASED_ORPHAN, NULL);
+	}
+	datapath_claim_done(farm->dp, slot);
 }
 
 /* Whole, or not at all; then it is recycled. */
@@ -215,14 +253,22 @@ static void adopt_slot(struct farm *farm, const struct left *left, __u32 slot)
 			err = compare_addresses(warm, left, slot);
 		if (!err)
 			err = filter_replace(c->port, datapath_port_program(farm->dp));
-		if (!err)
+		if (!err && !is_unsettled(left, slot))
 			err = note_leases(farm, left, slot);
 	}
 	if (!err)
-		return settle(farm, left, slot);
+		return take_over(farm, left, slot);
 	end_leases(farm, left, slot);
+	end_claim(farm, left, slot);
 	refill_forget(farm, slot);
 	pool_adopt_dirty(farm->pool, slot);
+}
+
+static bool is_claimed(const struct farm *farm, __u32 slot)
+{
+	struct skep_addr unused;
+
+	return datapath_claimed(farm->dp, slot, &unused);
 }
 
 /* A port may be open exactly while its container has a lease. */
@@ -234,7 +280,8 @@ static int shut_ports(struct farm *farm)
 	for (int i = 0; i < n; i++) {
 		const struct warm *warm = &farm->warm[ports[i].slot];
 
-		if (warm->port != ports[i].ifindex || !warm->n_addresses)
+		if (warm->port != ports[i].ifindex ||
+		    (!warm->n_addresses && !is_claimed(farm, ports[i].slot)))
 			datapath_port_close(farm->dp, ports[i].ifindex);
 	}
 	return n < 0 ? n : 0;
@@ -292,7 +339,9 @@ int adopt(struct farm *farm, const __u32 *leftovers, size_t n_leftovers)
 
 	if (!err) {
 		adopt_all(farm, &left, leftovers, n_leftovers);
+		settle_all(farm);
 		err = shut_ports(farm);
+		offer_all_idle(farm);
 	}
 	for (__u32 slot = 0; !err && slot < farm->slots_end; slot++)
 		if (pool_state(farm->pool, slot) != SKEP_STATE_NONE)

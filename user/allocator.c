@@ -155,13 +155,14 @@ static void on_tick(evutil_socket_t fd, short what, void *data)
 {
 	struct farm *farm = data;
 
-	(void)fd;
-	(void)what;
+	on_asks(fd, what, data); /* in case that a wake-up was lost */
 	commands_notice_panic(farm);
 	if (farm->state == DAEMON_STOPPING || farm->handover)
 		stop_go_on(farm);
 	else if (!farm->panicked)
 		expire_some(farm);
+	settle_left(farm);
+	datapath_tidy(farm->dp);
 	expire_waiting(farm);
 	warn_of_full_ring(farm);
 	farm_tell_untold(farm);
@@ -258,8 +259,11 @@ static int make_pool(struct farm *farm)
 	farm->warm = calloc(SKEP_CONTAINERS_MAX, sizeof(*farm->warm));
 	farm->waiting = waiting_new();
 	farm->keeper_events = calloc(keepers_count(farm->keepers), sizeof(struct event *));
-	if (!farm->pool || !farm->warm || !farm->waiting || !farm->keeper_events)
+	farm->opening = calloc(SKEP_TEMPLATES_MAX, sizeof(*farm->opening));
+	if (!farm->pool || !farm->warm || !farm->waiting || !farm->keeper_events || !farm->opening)
 		return -ENOMEM;
+	offer_configure(farm);
+	datapath_count_ids_from(farm->dp, clock_ns(CLOCK_REALTIME));
 	for (__u32 i = 0; i < SKEP_CONTAINERS_MAX; i++) {
 		farm->warm[i].farm = farm;
 		farm->warm[i].netlink = -EBADF;
@@ -295,12 +299,14 @@ static int prepare(struct allocator *a, const struct allocator_context *context)
 	err = datapath_on_ask(farm->dp, on_ask, farm);
 	if (!err)
 		err = add_events(a);
-	if (!err)
-		err = adopt(farm, context->leftovers, context->n_leftovers);
 	if (err)
 		return err;
-	change_names(farm);
 	change_targets(farm, farm->config->warm, farm->config->max);
+	err = adopt(farm, context->leftovers, context->n_leftovers);
+	if (err)
+		return err;
+	refill_trim(farm); /* the targets may be lower than they were */
+	change_names(farm);
 	return 0;
 }
 
@@ -335,6 +341,7 @@ static void release_all(struct allocator *a)
 	close_fd(farm->packet);
 	free(farm->keeper_events);
 	free(farm->warm);
+	free(farm->opening);
 	waiting_free(farm->waiting);
 	pool_free(farm->pool);
 }
@@ -364,14 +371,16 @@ static void tell_line(void *data, int priority, const char *line)
 int allocator_run(const struct allocator_context *context)
 {
 	struct allocator a = {
-		.farm = {.config = *context->config,
-			 .dp = context->dp,
-			 .keepers = context->keepers,
-			 .sweeper = context->sweeper,
-			 .secret = context->secret,
-			 .control = context->control,
-			 .packet = -EBADF,
-			 .last_lease = clock_ns(CLOCK_REALTIME)},
+		.farm =
+			{
+				.config = *context->config,
+				.dp = context->dp,
+				.keepers = context->keepers,
+				.sweeper = context->sweeper,
+				.secret = context->secret,
+				.control = context->control,
+				.packet = -EBADF,
+			},
 		.monitor = -EBADF,
 	};
 	int err = prepare(&a, context);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Binding and releasing addresses: the hot path. Owns the order of the steps, and their undoing
- * when one fails: afterwards the address is dark, the container is given up, and nothing is half
- * bound. Waits for nothing but the kernel.
+ * Binding and releasing addresses, as far as the uplink program does not. Somebody waits for it.
+ * Owns the order of the steps, and their undoing when one fails: afterwards the address is dark,
+ * the container is given up, and nothing is half bound. Waits for nothing but the kernel.
  */
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -66,9 +66,10 @@ static void lease_for(struct farm *farm, const struct contact *contact, __u32 sl
 	const struct warm *warm = &farm->warm[slot];
 
 	memset(ret, 0, sizeof(*ret));
-	ret->id = ++farm->last_lease;
+	ret->id = datapath_next_id(farm->dp);
 	ret->port = warm->port;
 	ret->container = slot;
+	ret->state = SKEP_LEASE_SETTLED;
 	memcpy(ret->mac, contact->mac, sizeof(ret->mac));
 	memcpy(ret->eth0, warm->mac, sizeof(ret->eth0));
 }
@@ -94,9 +95,11 @@ static int publish(struct farm *farm, const struct contact *contact, struct skep
 
 	memcpy(port.gateway_mac, contact->gateway_mac, sizeof(port.gateway_mac));
 	err = datapath_port_open(farm->dp, lease->port, &port);
-	if (!err)
+	if (!err) {
 		err = datapath_lease_insert(farm->dp, &contact->ask->address, lease,
 					    contact->ask->seen_ns);
+		err = err == -EEXIST ? -EADDRINUSE : err;
+	}
 	if (err)
 		datapath_port_close(farm->dp, lease->port);
 	return err;
@@ -119,7 +122,9 @@ static int give(struct farm *farm, const struct contact *contact, __u32 slot,
 	memcpy(warm->mac, contact->mac, sizeof(warm->mac));
 	warm->first = plumbing.addr;
 	*why = SKEP_NO_BIND_PLUMB;
-	err = plumb_bind(warm->netlink, &plumbing);
+	err = offer_close(farm, slot, &plumbing.open);
+	if (!err)
+		err = plumb_bind(warm->netlink, &plumbing);
 	if (!err) {
 		lease_for(farm, contact, slot, ret);
 		*why = SKEP_NO_BIND_MAP;
@@ -163,17 +168,18 @@ void bind_deliver(struct farm *farm, const struct contact *contact, const struct
 		farm_count(farm, SKEP_SEND_FAILED, strerror(-err));
 }
 
-static void tell(struct farm *farm, enum skep_verdict verdict, __u32 slot,
-		 const struct skep_addr *address, const struct skep_lease *lease,
-		 const struct skep_ask *ask)
+void bind_tell(struct farm *farm, enum skep_verdict verdict, __u32 slot,
+	       const struct skep_addr *address, const struct skep_lease *lease,
+	       const struct skep_ask *ask)
 {
+	const bool bound = verdict == SKEP_BOUND || verdict == SKEP_SHARED;
 	struct event_message event = {
 		.type = MESSAGE_EVENT,
 		.verdict = verdict,
 		.address = *address,
 		.lease = *lease,
 		.pid = farm->warm[slot].pid,
-		.at_ns = ask ? lease->bound_ns : monotonic_ns(),
+		.at_ns = bound ? lease->bound_ns : monotonic_ns(),
 	};
 	struct skep_host host;
 
@@ -214,22 +220,22 @@ static void answer_others(struct farm *farm, const struct skep_addr *address)
 		bind_ask(farm, &ask.head, sizeof(ask.head) + ask.head.frame_len);
 }
 
-/* The answer is on its way: from here on nobody waits. */
-static void settle(struct farm *farm, const struct contact *contact, __u32 slot,
-		   const struct skep_lease *lease, enum skep_verdict verdict)
+void bind_account(struct farm *farm, __u32 slot, const struct skep_addr *address, __u32 group,
+		  const struct skep_lease *lease, enum skep_verdict verdict,
+		  const struct skep_ask *ask)
 {
 	struct warm *warm = &farm->warm[slot];
 
 	if (verdict == SKEP_BOUND)
 		warm->since_ns = lease->bound_ns;
-	pool_add_lease(farm->pool, slot, contact->group);
+	pool_add_lease(farm->pool, slot, group);
 	farm_count(farm, SKEP_BOUND, NULL);
 	if (verdict == SKEP_SHARED)
 		farm_count(farm, SKEP_SHARED, NULL);
 	datapath_count_latency(farm->dp, lease->bind_ns);
 	farm_show(farm, slot);
-	tell(farm, verdict, slot, &contact->ask->address, lease, contact->ask);
-	answer_others(farm, &contact->ask->address);
+	bind_tell(farm, verdict, slot, address, lease, ask);
+	answer_others(farm, address);
 	farm_wake_refill(farm, 0);
 }
 
@@ -241,18 +247,44 @@ static void answer(struct farm *farm, const struct contact *contact, __u32 slot,
 
 	if (!conflict)
 		bind_deliver(farm, contact, lease);
-	settle(farm, contact, slot, lease, verdict);
+	bind_account(farm, slot, &contact->ask->address, contact->group, lease, verdict,
+		     contact->ask);
 	if (conflict)
 		bind_release(farm, slot, contact->ask->address, SKEP_RELEASED_CONFLICT);
 }
 
-/* A container that did not take its address is kept for a look, and replaced. */
-static void quarantine(struct farm *farm, __u32 slot, int err)
+/* It is kept for a look, and replaced. */
+void bind_failed(struct farm *farm, __u32 slot, enum skep_verdict why, int err)
 {
 	const struct pool_failure failure = pool_refused(farm->pool, slot, monotonic_ns());
 
+	fail(farm, why, err);
 	refill_failed(farm, slot, &failure, "did not take its address", strerror(-err));
 	farm_wake_refill(farm, 0);
+}
+
+void bind_give_up(struct farm *farm, __u32 slot)
+{
+	struct warm *warm = &farm->warm[slot];
+
+	datapath_port_close(farm->dp, warm->port);
+	warm->since_ns = monotonic_ns();
+	pool_give_up(farm->pool, slot);
+	farm_show(farm, slot);
+	farm_wake_refill(farm, 0);
+}
+
+/* The uplink program was quicker, by a container that had just become idle. This one knows the
+ * address already, and must not keep it. */
+static void bind_came_late(struct farm *farm, const struct contact *contact, __u32 slot)
+{
+	struct skep_lease lease;
+
+	bind_give_up(farm, slot);
+	if (!settle_address(farm, &contact->ask->address, &lease))
+		return farm_count(farm, SKEP_SEND_FAILED, "its address was leased, and is no more");
+	bind_deliver(farm, contact, &lease);
+	farm_count(farm, SKEP_RESENT, NULL);
 }
 
 bool bind_idle(struct farm *farm, const struct contact *contact, __u32 slot)
@@ -266,8 +298,10 @@ bool bind_idle(struct farm *farm, const struct contact *contact, __u32 slot)
 		err = give(farm, contact, slot, &lease, &why);
 	if (err) {
 		warm->n_addresses = 0;
-		fail(farm, why, err);
-		quarantine(farm, slot, err);
+		if (err == -EADDRINUSE && why == SKEP_NO_BIND_MAP)
+			bind_came_late(farm, contact, slot);
+		else
+			bind_failed(farm, slot, why, err);
 		return false;
 	}
 	answer(farm, contact, slot, &lease, SKEP_BOUND);
@@ -312,7 +346,7 @@ static void exhausted(struct farm *farm, const struct contact *contact,
 static void bind_new(struct farm *farm, const struct contact *contact,
 		     const struct range_config *range)
 {
-	__u32 slot = pool_take(farm->pool, (__u32)range->template);
+	__u32 slot = offer_take(farm, (__u32)range->template);
 
 	if (slot != POOL_NO_SLOT) {
 		bind_idle(farm, contact, slot);
@@ -389,6 +423,21 @@ static void give_way(struct farm *farm, const struct skep_ask *ask)
 			return bind_release(farm, slot, ask->address, SKEP_RELEASED_CONFLICT);
 }
 
+/* To an address that has been bound meanwhile, or a lease that was not settled. */
+static void deliver_late(struct farm *farm, const struct contact *contact,
+			 const struct skep_lease *lease)
+{
+	if (bind_is_late(contact))
+		return farm_count(farm, SKEP_NO_BIND_LATE, NULL);
+	bind_deliver(farm, contact, lease);
+	farm_count(farm, SKEP_RESENT, NULL);
+}
+
+static bool is_bound(__u16 verdict)
+{
+	return verdict == SKEP_BOUND_ARP || verdict == SKEP_BOUND_IP;
+}
+
 void bind_ask(struct farm *farm, const struct skep_ask *ask, size_t size)
 {
 	const struct range_config *range;
@@ -397,16 +446,18 @@ void bind_ask(struct farm *farm, const struct skep_ask *ask, size_t size)
 
 	if (size >= sizeof(*ask) && ask->verdict == SKEP_CONFLICT)
 		return give_way(farm, ask);
+	if (size >= sizeof(*ask) && is_bound(ask->verdict))
+		return settle_ask(farm, ask, size);
 	if (!understand(ask, size, &contact))
 		return farm_count(farm, SKEP_NO_BIND_BAD_RECORD, NULL);
 	if (datapath_is_panicked(farm->dp))
 		return farm_count(farm, SKEP_NO_BIND_PANIC, NULL);
 	if (world_has(&ask->address))
 		return reflect_ask(farm, &contact);
-	if (!datapath_lease(farm->dp, &ask->address, &lease)) {
-		bind_deliver(farm, &contact, &lease);
-		return farm_count(farm, SKEP_RESENT, NULL);
-	}
+	if (settle_address(farm, &ask->address, &lease))
+		return deliver_late(farm, &contact, &lease);
+	if (ask->verdict == SKEP_HELD_SETTLING)
+		return farm_count(farm, SKEP_SEND_FAILED, "its lease is gone");
 	if (farm->state == DAEMON_STOPPING || farm->state == DAEMON_DRAINING)
 		return farm_count(farm, SKEP_NO_BIND_STOPPING, NULL);
 	if (bind_is_late(&contact))
@@ -424,11 +475,22 @@ void bind_ask(struct farm *farm, const struct skep_ask *ask, size_t size)
 	bind_new(farm, &contact, range);
 }
 
+/* One that was given away counts as idle until it is settled. */
+static bool has_idle(const struct farm *farm, __u32 template)
+{
+	__u32 slot = pool_first_idle(farm->pool, template);
+	struct skep_addr unused;
+
+	while (slot != POOL_NO_SLOT && datapath_claimed(farm->dp, slot, &unused))
+		slot = pool_next_idle(farm->pool, slot);
+	return slot != POOL_NO_SLOT;
+}
+
 void bind_waiting(struct farm *farm, __u32 template)
 {
 	struct skep_ask_small ask;
 
-	while (pool_count_idle(farm->pool, template) && waiting_take(farm->waiting, template, &ask))
+	while (has_idle(farm, template) && waiting_take(farm->waiting, template, &ask))
 		bind_ask(farm, &ask.head, sizeof(ask.head) + ask.head.frame_len);
 }
 
@@ -482,21 +544,20 @@ static void unplumb(struct farm *farm, __u32 slot, const struct skep_addr *addre
 void bind_release(struct farm *farm, __u32 slot, struct skep_addr address, enum skep_verdict why)
 {
 	struct warm *warm = &farm->warm[slot];
-	struct skep_lease lease = {.container = slot, .bound_ns = warm->since_ns};
+	struct skep_lease lease;
 
-	datapath_lease(farm->dp, &address, &lease);
-	datapath_lease_delete(farm->dp, &address);
+	if (!datapath_lease(farm->dp, &address, &lease) && lease.container == slot)
+		datapath_lease_delete(farm->dp, &address);
+	else /* it gave way, and the address may be another's by now */
+		lease = (struct skep_lease){.container = slot, .bound_ns = warm->since_ns};
 	forget_address(warm, &address);
 	if (pool_drop_lease(farm->pool, slot)) {
 		unplumb(farm, slot, &address);
 	} else {
-		datapath_port_close(farm->dp, warm->port);
-		warm->since_ns = monotonic_ns();
-		pool_give_up(farm->pool, slot);
-		farm_wake_refill(farm, 0);
+		bind_give_up(farm, slot);
 	}
 	farm_count(farm, why, NULL);
-	tell(farm, why, slot, &address, &lease, NULL);
+	bind_tell(farm, why, slot, &address, &lease, NULL);
 	farm_show(farm, slot);
 	if (!warm->n_addresses)
 		reflect_released(farm, slot);
@@ -514,8 +575,9 @@ int bind_release_address(struct farm *farm, const struct skep_addr *address, enu
 {
 	struct skep_lease lease;
 
-	if (datapath_lease(farm->dp, address, &lease) ||
-	    pool_state(farm->pool, lease.container) != SKEP_STATE_BOUND)
+	if (!settle_address(farm, address, &lease) ||
+	    pool_state(farm->pool, lease.container) != SKEP_STATE_BOUND ||
+	    farm->warm[lease.container].port != lease.port)
 		return -ENOENT;
 	bind_release(farm, lease.container, *address, why);
 	return 0;

@@ -79,18 +79,23 @@ static int go_over(struct farm *farm, struct config *new, char *ret)
 	struct config *old = farm->config;
 	int err;
 
+	settle_all(farm); /* with what they were given away by */
 	farm->config = new;
 	datapath_reconfigure(farm->dp, new);
+	offer_configure(farm);
+	datapath_set_policies(farm->dp); /* else what there was holds */
 	err = datapath_set_ranges(farm->dp);
 	if (err) { /* the kernel had no memory; what was there is put back as far as it goes */
 		farm->config = old;
 		datapath_reconfigure(farm->dp, old);
+		offer_configure(farm);
+		datapath_set_policies(farm->dp);
 		datapath_set_ranges(farm->dp);
+		offer_all_idle(farm);
 		config_free(new);
 		return refuse(ret, err, "the kernel refused the new ranges");
 	}
 	datapath_set_budgets(farm->dp);
-	datapath_set_policies(farm->dp); /* else what there was holds */
 	bind_release_uncovered(farm);
 	config_free(old);
 	return 0;
@@ -115,6 +120,7 @@ int change_config(struct farm *farm, int fd, char *ret)
 		err = change_groups(farm);
 	if (err)
 		return err;
+	offer_all_idle(farm);
 	change_names(farm);
 	keepers_configure(farm->keepers, fd, farm->config);
 	sweeper_configure(farm->sweeper, fd);

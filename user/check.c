@@ -18,6 +18,7 @@
 #include "cleanup.h"
 #include "config_text.h"
 #include "log.h"
+#include "plumb.h"
 
 #define OPEN_TRIES 64
 #define ENV_PATH "/usr/bin/env" /* what skepd starts init with, to clean its environment */
@@ -148,6 +149,49 @@ static int check_sections(const struct text_source *source, const struct config 
 	return err;
 }
 
+static void tell_gateway(const struct config *config, const struct range_config *range)
+{
+	char prefix[PREFIX_STRLEN];
+	size_t uplink;
+	const struct range_config *first = config_first_range(config, range->template, &uplink);
+
+	log_info("%s:%d: range %s has another gateway than the first one of template \"%s\", in "
+		 "line %d: its addresses are bound by skepd, not by the uplink program; a template "
+		 "of its own changes that",
+		 config->file, range->line, prefix_format(&range->prefix, prefix),
+		 config->templates[range->template].name, first->line);
+}
+
+static void tell_segments(const struct config *config, const struct range_config *range)
+{
+	const struct template_config *template = &config->templates[range->template];
+
+	log_info("%s:%d: template \"%s\" has more than %d ranges: their addresses are bound by "
+		 "skepd, not by the uplink program; several templates of fewer ranges change that",
+		 config->file, template->line, template->name, PLUMB_SEGMENTS_MAX);
+}
+
+/* Works all the same; only a little later. Of a template with too many ranges the first tells. */
+static void tell_binding(const struct config *config, size_t uplink,
+			 const struct range_config *range)
+{
+	const enum bind_by by = config_bind_by(config, uplink, range);
+	size_t first;
+
+	if (by == BIND_BY_GATEWAY)
+		tell_gateway(config, range);
+	if (by == BIND_BY_SEGMENTS && config_first_range(config, range->template, &first) == range)
+		tell_segments(config, range);
+}
+
+static void tell_all_bindings(const struct config *config)
+{
+	for (size_t u = 0; u < config->n_uplinks; u++) {
+		for (size_t r = 0; r < config->uplinks[u].n_ranges; r++)
+			tell_binding(config, u, &config->uplinks[u].ranges[r]);
+	}
+}
+
 /* @data: where the first fatal line goes; every other one is logged */
 static void take_limit(void *data, bool fatal, const char *line)
 {
@@ -184,7 +228,10 @@ int check_machine(const struct config *config, char *error)
 		err = check_directory(&source, config->run_dir_line, "run_dir", config->run_dir);
 	if (!err)
 		err = check_sections(&source, config);
-	return err ? err : check_all_limits(&source, config);
+	if (err)
+		return err;
+	tell_all_bindings(config);
+	return check_all_limits(&source, config);
 }
 
 static void cleanup_ifaddrs(struct ifaddrs **list)

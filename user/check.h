@@ -11,7 +11,8 @@
  * @error: CONFIG_ERROR_MAX bytes; "FILE:LINE: what is wrong; what to do"
  *
  * Of limits that are too low the first is the error, further ones are logged, so that all of them
- * can be raised at once; those that matter only later are logged as warnings.
+ * can be raised at once; those that matter only later are logged as warnings. Ranges that the
+ * uplink program cannot bind, though it is to, are logged for information.
  *
  * Return: 0, or the negative errno of the first thing that is wrong; -ENOSPC for a limit.
  */

@@ -43,6 +43,7 @@ void commands_notice_panic(struct farm *farm)
 	}
 	log_warn("resumed: the panic is over");
 	forgive_silence(farm);
+	settle_all(farm);
 	bind_release_uncovered(farm);
 	farm_wake_refill(farm, 0);
 }

@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "config_read.h"
 #include "config_value.h"
+#include "plumb.h"
 #include "skep/maps.h"
 
 #define ID_INVALID 0xffffffffU /* (uid_t)-1 */
@@ -235,19 +236,31 @@ unsigned int config_slots(const struct config *config)
 	return fit < SKEP_CONTAINERS_MAX ? fit : SKEP_CONTAINERS_MAX;
 }
 
-bool config_template_used(const struct config *config, size_t template)
+const struct range_config *config_first_range(const struct config *config, size_t template,
+					      size_t *ret_uplink)
 {
-	if (config->templates[template].gone)
-		return false;
+	const struct range_config *first = NULL;
+
 	for (size_t u = 0; u < config->n_uplinks; u++) {
 		const struct uplink_config *uplink = &config->uplinks[u];
 
 		for (size_t r = 0; r < uplink->n_ranges; r++) {
-			if (uplink->ranges[r].template == template)
-				return true;
+			const struct range_config *range = &uplink->ranges[r];
+
+			if (range->template != template || (first && first->line <= range->line))
+				continue;
+			first = range;
+			*ret_uplink = u;
 		}
 	}
-	return false;
+	return first;
+}
+
+bool config_template_used(const struct config *config, size_t template)
+{
+	size_t uplink;
+
+	return !config->templates[template].gone && config_first_range(config, template, &uplink);
 }
 
 unsigned int config_templates_used(const struct config *config)
@@ -269,4 +282,36 @@ const struct range_config *config_range_of(const struct config *config, size_t u
 			return &u->ranges[r];
 	}
 	return NULL;
+}
+
+static unsigned int ranges_of(const struct config *config, size_t template)
+{
+	unsigned int n = 0;
+
+	for (size_t u = 0; u < config->n_uplinks; u++) {
+		for (size_t r = 0; r < config->uplinks[u].n_ranges; r++)
+			n += config->uplinks[u].ranges[r].template == template;
+	}
+	return n;
+}
+
+enum bind_by config_bind_by(const struct config *config, size_t uplink,
+			    const struct range_config *range)
+{
+	size_t first = uplink;
+
+	if (config->bind == BIND_DAEMON)
+		return BIND_BY_KEY;
+	if (ranges_of(config, range->template) > PLUMB_SEGMENTS_MAX)
+		return BIND_BY_SEGMENTS;
+	config_first_range(config, range->template, &first);
+	if (config->uplinks[uplink].gateway != config->uplinks[first].gateway)
+		return BIND_BY_GATEWAY;
+	return BIND_BY_PROGRAM;
+}
+
+bool config_binds_in_kernel(const struct config *config, size_t uplink,
+			    const struct range_config *range)
+{
+	return config_bind_by(config, uplink, range) == BIND_BY_PROGRAM;
 }

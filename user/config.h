@@ -25,6 +25,9 @@ enum xdp_mode { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
 /* What becomes of a first contact when no container is idle. */
 enum when_exhausted { EXHAUSTED_EVICT, EXHAUSTED_SILENT, EXHAUSTED_SHARE };
 
+/* Who gives an address to a container: the uplink program, as long as it can, or always skepd. */
+enum bind_mode { BIND_KERNEL, BIND_DAEMON };
+
 #define CONFIG_POLICY_DEFAULT "default"
 
 /**
@@ -131,6 +134,7 @@ struct uplink_config {
  * @max:     containers in all, of every state
  * @min_idle_warm:          fewer idle containers of a template, with all @max in use, and leases
  * are evicted beforehand; 0 for never
+ * @bind:                   who binds
  * @when_exhausted:         for a first contact that finds no idle container
  * @evict_after:            seconds a lease must have been idle before it may be evicted
  * @addresses_per_container: that a container may get by sharing
@@ -159,6 +163,7 @@ struct config {
 	unsigned int warm;
 	unsigned int max;
 	unsigned int min_idle_warm;
+	enum bind_mode bind;
 	enum when_exhausted when_exhausted;
 	unsigned int evict_after;
 	unsigned int addresses_per_container;
@@ -245,11 +250,39 @@ const char *config_verdict_word(unsigned int verdict);
 /** config_template_used() - whether a range names the template; only such are kept warm. */
 bool config_template_used(const struct config *config, size_t template);
 
+/**
+ * config_first_range() - the range of a template that comes first in the file
+ * @ret_uplink: the ordinal of its uplink; left alone when there is none
+ *
+ * An idle container has the default route of this one's uplink. Return: NULL when no range names
+ * the template.
+ */
+const struct range_config *config_first_range(const struct config *config, size_t template,
+					      size_t *ret_uplink);
+
 /** config_templates_used() - how many there are */
 unsigned int config_templates_used(const struct config *config);
 
 /** config_range_of() - the range that covers an address, or NULL; exclusions are not looked at. */
 const struct range_config *config_range_of(const struct config *config, size_t uplink, __u16 vlan,
 					   __be32 addr);
+
+/**
+ * enum bind_by - who binds the addresses of a range, and why
+ * @BIND_BY_PROGRAM:  the uplink program, as long as containers of the template are idle
+ * @BIND_BY_KEY:      skepd: the configuration says so
+ * @BIND_BY_GATEWAY:  skepd: the uplink has another gateway than that of config_first_range(), and
+ *                    an idle container has one default route
+ * @BIND_BY_SEGMENTS: skepd: the template has more than PLUMB_SEGMENTS_MAX ranges
+ */
+enum bind_by { BIND_BY_PROGRAM, BIND_BY_KEY, BIND_BY_GATEWAY, BIND_BY_SEGMENTS };
+
+/** config_bind_by() - of a range of the uplink with this ordinal */
+enum bind_by config_bind_by(const struct config *config, size_t uplink,
+			    const struct range_config *range);
+
+/** config_binds_in_kernel() - whether that is BIND_BY_PROGRAM */
+bool config_binds_in_kernel(const struct config *config, size_t uplink,
+			    const struct range_config *range);
 
 #endif

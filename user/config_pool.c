@@ -44,6 +44,19 @@ static int read_numbers(const struct text_source *source, cfg_t *pool, struct co
 	return value_numbers(source, pool, numbers, ARRAY_SIZE(numbers));
 }
 
+static int read_bind(const struct text_source *source, cfg_t *pool, enum bind_mode *ret)
+{
+	static const char *const modes[] = {
+		[BIND_KERNEL] = "kernel",
+		[BIND_DAEMON] = "daemon",
+	};
+	unsigned int mode = BIND_KERNEL;
+	int err = value_choice(source, pool, "bind", modes, ARRAY_SIZE(modes), &mode);
+
+	*ret = (enum bind_mode)mode;
+	return err;
+}
+
 static int read_when_exhausted(const struct text_source *source, cfg_t *pool,
 			       enum when_exhausted *ret)
 {
@@ -84,6 +97,8 @@ int config_read_pool(const struct text_source *source, cfg_t *top, struct config
 	if (pool)
 		config->pool_line = text_line(pool);
 	err = read_numbers(source, pool, config);
+	if (!err)
+		err = read_bind(source, pool, &config->bind);
 	if (!err)
 		err = read_when_exhausted(source, pool, &config->when_exhausted);
 	if (!err)

@@ -258,6 +258,7 @@ static cfg_opt_t pool_keys[] = {
 	KEY("warm", 0),
 	KEY("max", 0),
 	KEY("min_idle_warm", 0),
+	KEY("bind", 0),
 	KEY("when_exhausted", 0),
 	KEY("evict_after", 0),
 	KEY("addresses_per_container", 0),

@@ -194,7 +194,11 @@ static int load_all(struct datapath *dp)
 	dp->hosts = bpf_map__fd(first->maps.hosts);
 	dp->would_claim = bpf_map__fd(first->maps.would_claim);
 	dp->sweep = bpf_map__fd(first->maps.sweep);
+	dp->idle = bpf_map__fd(first->maps.idle);
 	err = map_verify(dp, bpf_map__fd(first->maps.verify));
+	if (!err)
+		err = datapath_map_idle(dp, bpf_map__fd(first->maps.offers),
+					bpf_map__fd(first->maps.last_lease));
 	return err ? err : map_settings(dp, bpf_map__fd(first->maps.settings));
 }
 
@@ -224,6 +228,8 @@ int datapath_open(const struct config *config, const __u8 *secret, struct datapa
 	libbpf_set_print(print_libbpf);
 	dp->config = config;
 	dp->secret = secret;
+	for (size_t i = 0; i < SKEP_TEMPLATES_MAX; i++)
+		dp->queues[i].fd = -EBADF;
 	dp->n_cpus = libbpf_num_possible_cpus();
 	err = dp->n_cpus < 0 ? dp->n_cpus : 0;
 	if (!err) {
@@ -258,6 +264,7 @@ struct datapath *datapath_close(struct datapath *dp)
 		munmap(dp->verify, VERIFY_SIZE);
 	if (dp->settings)
 		munmap(dp->settings, sizeof(*dp->settings));
+	datapath_unmap_idle(dp);
 	for (size_t i = 0; i < SKEP_UPLINKS_MAX; i++)
 		uplink_bpf__destroy(dp->uplinks[i]);
 	port_bpf__destroy(dp->port);

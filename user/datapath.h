@@ -171,6 +171,11 @@ bool datapath_is_bindable(const struct datapath *dp, const struct skep_addr *add
 /** datapath_is_hosts() - whether a machine that is not ours has the address */
 bool datapath_is_hosts(const struct datapath *dp, const struct skep_addr *address);
 
+/** datapath_is_gateway() - whether this is the link address by which the gateway of an address's
+ * segment was heard last, by ARP, since this skepd runs */
+bool datapath_is_gateway(const struct datapath *dp, const struct skep_addr *address,
+			 const __u8 mac[6]);
+
 /** datapath_host() - the entry of an address in `hosts`, which may be over; 0 or -ENOENT */
 int datapath_host(const struct datapath *dp, const struct skep_addr *address,
 		  struct skep_host *ret);
@@ -226,9 +231,16 @@ int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
 int datapath_leases(const struct datapath *dp, struct skep_addr **ret_addresses,
 		    struct skep_lease **ret_leases);
 
+/** datapath_set_device() - the port of a slot, by which redirected frames find it faster; 0 or
+ * negative errno */
+int datapath_set_device(struct datapath *dp, __u32 slot, __u32 ifindex);
+
 /** datapath_port_open() - lets the frames of a bound container out, as @port says; 0, -EEXIST,
  * -E2BIG */
 int datapath_port_open(struct datapath *dp, __u32 ifindex, const struct skep_port *port);
+
+/** datapath_port_set_policy() - of an open port; harmless when it is closed, or has it already */
+void datapath_port_set_policy(struct datapath *dp, __u32 ifindex, __u16 policy);
 
 /** datapath_port_close() - nothing gets out any more; harmless when it is closed */
 void datapath_port_close(struct datapath *dp, __u32 port);
@@ -257,11 +269,53 @@ int datapath_ports(const struct datapath *dp, struct datapath_port **ret);
 int datapath_lease_insert(struct datapath *dp, const struct skep_addr *address,
 			  struct skep_lease *lease, __u64 seen_ns);
 
+/** datapath_lease_update() - writes over a lease that there is; 0 or -ENOENT. What the programs
+ * count in the moment since it was read is lost. */
+int datapath_lease_update(struct datapath *dp, const struct skep_addr *address,
+			  const struct skep_lease *lease);
+
 /** datapath_last_seen_ns() - the last sign of life of a lease: its bind, or a frame either way */
 __u64 datapath_last_seen_ns(const struct skep_lease *lease);
 
 /** datapath_lease_delete() - makes the address dark; harmless when it is */
 void datapath_lease_delete(struct datapath *dp, const struct skep_addr *address);
+
+/*
+ * The idle containers that the uplink program may give away; see struct skep_offer.
+ */
+
+/**
+ * datapath_offer() - from now on the uplink program may give an idle container away
+ * @port: ifindex
+ * @eth0: link address inside
+ *
+ * Return: 0, or negative errno when it is not offered.
+ */
+int datapath_offer(struct datapath *dp, __u32 slot, __u32 template, __u32 port, const __u8 eth0[6]);
+
+/** datapath_take_back() - ends an offer, if there is one. Return: false when the uplink program has
+ * given the container away, or is about to. */
+bool datapath_take_back(struct datapath *dp, __u32 slot, __u32 template);
+
+/**
+ * datapath_claimed() - whether the uplink program has given a container away
+ * @ret: for which address, as far as the program has come: the lease may not be there yet, and if
+ * it has lost a race for the address, the container will be to be had again
+ */
+bool datapath_claimed(const struct datapath *dp, __u32 slot, struct skep_addr *ret);
+
+/** datapath_claim_done() - what was claimed is taken note of; were it to be had again, it is no
+ * more */
+void datapath_claim_done(struct datapath *dp, __u32 slot);
+
+/** datapath_tidy() - takes what is left over out of the queues, where there is too much of it */
+void datapath_tidy(struct datapath *dp);
+
+/** datapath_next_id() - a number that no lease and no offer has had; both sides count on */
+__u64 datapath_next_id(struct datapath *dp);
+
+/** datapath_count_ids_from() - those up to @id are not used any more */
+void datapath_count_ids_from(struct datapath *dp, __u64 id);
 
 void datapath_set_container(struct datapath *dp, __u32 slot, const struct skep_container *c);
 int datapath_container(const struct datapath *dp, __u32 slot, struct skep_container *ret);

@@ -32,6 +32,16 @@ bool datapath_is_hosts(const struct datapath *dp, const struct skep_addr *addres
 	return !datapath_host(dp, address, &host) && host.until_ns > monotonic_ns();
 }
 
+bool datapath_is_gateway(const struct datapath *dp, const struct skep_addr *address,
+			 const __u8 mac[6])
+{
+	const struct uplink_bpf *uplink =
+		address->uplink < SKEP_UPLINKS_MAX ? dp->uplinks[address->uplink] : NULL;
+
+	return uplink && uplink->bss->hosts_gateway.vlan == address->vlan &&
+	       !memcmp(uplink->bss->hosts_gateway.mac, mac, 6);
+}
+
 struct skep_verify *datapath_verify(const struct datapath *dp)
 {
 	return dp->verify;
@@ -55,6 +65,27 @@ static void delete_surely(int map, const void *key)
 int datapath_port_open(struct datapath *dp, __u32 ifindex, const struct skep_port *port)
 {
 	return bpf_map_update_elem(dp->ports, &ifindex, port, BPF_NOEXIST);
+}
+
+int datapath_set_device(struct datapath *dp, __u32 slot, __u32 ifindex)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < SKEP_UPLINKS_MAX; i++)
+		if (dp->uplinks[i])
+			err = bpf_map_update_elem(bpf_map__fd(dp->uplinks[i]->maps.port_devices),
+						  &slot, &ifindex, BPF_ANY);
+	return err;
+}
+
+void datapath_port_set_policy(struct datapath *dp, __u32 ifindex, __u16 policy)
+{
+	struct skep_port port;
+
+	if (bpf_map_lookup_elem(dp->ports, &ifindex, &port) || port.policy == policy)
+		return;
+	port.policy = policy;
+	bpf_map_update_elem(dp->ports, &ifindex, &port, BPF_EXIST);
 }
 
 void datapath_port_close(struct datapath *dp, __u32 port)
@@ -88,6 +119,12 @@ int datapath_lease_insert(struct datapath *dp, const struct skep_addr *address,
 	lease->bound_ns = monotonic_ns();
 	lease->bind_ns = lease->bound_ns - seen_ns < ~0U ? (__u32)(lease->bound_ns - seen_ns) : ~0U;
 	return bpf_map_update_elem(dp->leases, address, lease, BPF_NOEXIST);
+}
+
+int datapath_lease_update(struct datapath *dp, const struct skep_addr *address,
+			  const struct skep_lease *lease)
+{
+	return bpf_map_update_elem(dp->leases, address, lease, BPF_EXIST);
 }
 
 __u64 datapath_last_seen_ns(const struct skep_lease *lease)

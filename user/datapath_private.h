@@ -11,6 +11,16 @@
 #include "uplink.skel.h"
 
 /**
+ * struct datapath_queue - of a template's idle containers
+ * @fd:        -EBADF until it is needed
+ * @leftovers: entries of containers that were taken back
+ */
+struct datapath_queue {
+	int fd;
+	unsigned int leftovers;
+};
+
+/**
  * struct datapath - programs, maps, and what of them is remembered on this side
  * @table:   copy of `uplinks`
  * @counted: copy of skepd's own slots of `counters`
@@ -21,6 +31,8 @@
  * @verify:  the map of this name, as memory
  * @settings: likewise; of its flags each is written by itself, see set_flag()
  * @set:     the rest of it, as it is to be
+ * @offers:  the map of this name, as memory; @last_lease likewise
+ * @queues:  by template, those in the map `idle`
  */
 struct datapath {
 	const struct config *config;
@@ -34,13 +46,16 @@ struct datapath {
 	int n_cpus;
 	int leases, ports, ranges, uplinks_map, counters;
 	int containers, templates, latency_map;
-	int hosts, would_claim, sweep;
+	int hosts, would_claim, sweep, idle;
 	int policies, policy_hits, farm, flows, peers, notices;
 	__u32 policy_slot[SKEP_POLICIES_MAX];
 	const __u8 *secret;
 	struct skep_verify *verify;
 	struct skep_settings *settings;
 	struct skep_settings set;
+	struct skep_offer *offers;
+	__u64 *last_lease;
+	struct datapath_queue queues[SKEP_TEMPLATES_MAX];
 	__u64 counted[SKEP_VERDICT_MAX];
 	__u64 latency[SKEP_LATENCY_BUCKETS];
 	__u64 *per_cpu;
@@ -58,6 +73,12 @@ int datapath_size_flows(const struct config *config, struct bpf_map *flows,
 /** datapath_set_farm() - makes `farm` what the configuration and this machine's addresses say; logs
  * what is wrong */
 int datapath_set_farm(struct datapath *dp);
+
+/** datapath_map_idle() - maps `offers` and `last_lease` as memory; logs what is wrong */
+int datapath_map_idle(struct datapath *dp, int offers, int last_lease);
+
+/** datapath_unmap_idle() - undoes it, and lets go of the queues */
+void datapath_unmap_idle(struct datapath *dp);
 
 /** datapath_resume() - goes on with settings and counts where the maps stand */
 void datapath_resume(struct datapath *dp);

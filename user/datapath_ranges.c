@@ -12,6 +12,7 @@
 #include "datapath_private.h"
 #include "keyed.h"
 #include "log.h"
+#include "mac.h"
 #include "places.h"
 
 /* struct entry - @is_new: its slots of `verify` are not those that it has in the map */
@@ -44,8 +45,21 @@ static __u32 density_of(unsigned int percent)
 	return percent < 100 ? (__u32)(percent * (1ULL << 32) / 100) : ~0U;
 }
 
-static void want(struct wanted *w, size_t uplink, const struct range_config *range,
-		 const struct prefix *prefix, unsigned int flags)
+/* What the uplink program binds with; of exclusions it means nothing. */
+static void fill_bind(const struct datapath *dp, const struct config *config, size_t uplink,
+		      const struct range_config *range, struct skep_range *ret)
+{
+	ret->template = (__u16)range->template;
+	ret->policy = (__u16)dp->policy_slot[range->policy];
+	ret->prefixlen = (__u8)range->prefix.len;
+	mac_of(dp->secret, config->uplinks[uplink].gateway, range->vlan,
+	       (const __u8(*)[3])config->ouis, config->n_ouis, ret->gateway_mac);
+	if (config_binds_in_kernel(config, uplink, range))
+		ret->flags |= SKEP_RANGE_BIND;
+}
+
+static struct entry *want(struct wanted *w, size_t uplink, const struct range_config *range,
+			  const struct prefix *prefix, unsigned int flags)
 {
 	const struct entry entry = {
 		.key = {.prefixlen = SKEP_RANGE_KEY_BITS + prefix->len,
@@ -60,9 +74,10 @@ static void want(struct wanted *w, size_t uplink, const struct range_config *ran
 			  .first.addr = range->prefix.addr},
 	};
 
-	if (w->n < w->room)
-		w->entries[w->n] = entry;
-	w->n++;
+	if (w->n++ >= w->room)
+		return NULL;
+	w->entries[w->n - 1] = entry;
+	return &w->entries[w->n - 1];
 }
 
 static void want_excluded(struct wanted *w, size_t uplink, const struct range_config *range,
@@ -89,8 +104,11 @@ static void want_range(struct wanted *w, const struct datapath *dp, size_t uplin
 		       const struct range_config *range)
 {
 	const struct uplink_config *u = &w->config->uplinks[uplink];
+	struct entry *whole =
+		want(w, uplink, range, &range->prefix, range->verify ? SKEP_RANGE_VERIFY : 0);
 
-	want(w, uplink, range, &range->prefix, range->verify ? SKEP_RANGE_VERIFY : 0);
+	if (whole)
+		fill_bind(dp, w->config, uplink, range, &whole->value);
 	for (size_t i = 0; i < range->n_excludes; i++)
 		want(w, uplink, range, &range->excludes[i], SKEP_RANGE_EXCLUDED);
 	want_excluded(w, uplink, range, u->gateway, 0);

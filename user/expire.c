@@ -36,7 +36,7 @@ static __u64 visit_lease(struct farm *farm, __u32 slot, struct skep_addr address
 
 	if (!range)
 		return now_ns;
-	if (datapath_lease(farm->dp, &address, &lease)) {
+	if (datapath_lease(farm->dp, &address, &lease) || lease.container != slot) {
 		/* It gave way to a host, and the ring had no room to tell. */
 		bind_release(farm, slot, address, SKEP_RELEASED_CONFLICT);
 		return 0;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The allocator's state, shared by its parts: bind.c (addresses), expire.c (leases that end by
- * themselves), refill.c (containers), change.c (new settings), adopt.c (what an earlier skepd
- * left), links.c (NICs and the box's own addresses), commands.c (the operator), stop.c, farm.c
- * (what all of them say and show), and allocator.c (the event loop that wires them to the world).
- * Nothing outside these files sees it.
+ * The allocator's state, shared by its parts: offer.c (idle containers that the uplink program may
+ * give away), settle.c (those that it has given away), bind.c (addresses), expire.c (leases that
+ * end by themselves), refill.c (containers), change.c (new settings), adopt.c (what an earlier
+ * skepd left), links.c (NICs and the box's own addresses), commands.c (the operator), stop.c,
+ * farm.c (what all of them say and show), and allocator.c (the event loop that wires them to the
+ * world). Nothing outside these files sees it.
  */
 #ifndef SKEP_USER_FARM_H
 #define SKEP_USER_FARM_H
@@ -20,6 +21,7 @@
 #include "mac.h"
 #include "message.h"
 #include "parse.h"
+#include "plumb.h"
 #include "pool.h"
 #include "waiting.h"
 
@@ -28,7 +30,10 @@
  * @exit:      event on @pidfd
  * @netlink:   rtnetlink socket inside its network namespace
  * @eth0:      ifindex of its own end
- * @mac:       of eth0 while bound
+ * @mac:       that eth0 was given
+ * @died:      it has ended by itself
+ * @lost:      how often it was seen to be given away without a lease
+ * @opened:    generation of the opening that its network is open by; 0 while it is not open
  * @first:     that of its addresses which has the segment and the default route, network byte order
  * @addresses: of its leases, oldest first; @n_addresses of them, room for @room
  * @looked_ns: when a look last found a live connection; counts as a sign of life
@@ -48,6 +53,9 @@ struct warm {
 	__u32 port;
 	__u32 eth0;
 	__u8 mac[6];
+	bool died;
+	unsigned int lost;
+	__u32 opened;
 	__be32 first;
 	__u64 serial;
 	__u64 since_ns;
@@ -100,6 +108,18 @@ struct looks {
 	__u32 slots[LOOKS_MAX];
 };
 
+/**
+ * struct opening - how the network of a template's idle containers is opened
+ * @offered: the uplink program may give them away
+ * @generation: tells it from what it was before; none is 0
+ */
+struct opening {
+	struct plumb_open open;
+	struct prefix segments[PLUMB_SEGMENTS_MAX];
+	bool offered;
+	__u32 generation;
+};
+
 struct farm {
 	struct config *config; /* ours; a new one takes its place */
 	struct datapath *dp;
@@ -120,8 +140,11 @@ struct farm {
 	bool panicked;		       /* as far as it was noticed; the flag itself is in the map */
 	unsigned int warm_target, max; /* the configuration's, or what `resize` said since */
 	__u32 slots_end;	       /* no slot from here on has ever been used */
+	struct opening *opening;       /* by template */
+	__u32 openings;		       /* generations so far */
+	unsigned int claims_left;      /* ticks after which what has no lease yet will get none */
+	__u64 untold;		       /* claims without a record so far, as far as looked for */
 	__u64 last_serial;
-	__u64 last_lease;
 	__u64 stop_ns; /* when stopping began */
 	enum allocator_result result;
 	bool state_untold;
@@ -168,6 +191,63 @@ int farm_watch_keeper(struct farm *farm, unsigned int number);
 
 /** farm_forget_keeper() - stops listening to it */
 void farm_forget_keeper(struct farm *farm, unsigned int number);
+
+/* offer.c */
+
+#define OPENED_UNKNOWN (~0U) /* of struct warm: perhaps, by an earlier skepd */
+
+/** offer_configure() - goes by the configuration from now on; those that wait as it was before are
+ * taken back, and offered again by offer_all_idle() */
+void offer_configure(struct farm *farm);
+
+/** offer_idle() - makes an idle container one that the uplink program may give away, or one that it
+ * may not, as the configuration says; what does not take that is quarantined */
+void offer_idle(struct farm *farm, __u32 slot);
+
+/** offer_all_idle() - the same for all that are idle and do not wait as they should */
+void offer_all_idle(struct farm *farm);
+
+/** offer_take_back() - an idle container is skepd's own again; false when the uplink program has
+ * given it away: then see settle_claim() */
+bool offer_take_back(struct farm *farm, __u32 slot);
+
+/** offer_take() - the oldest idle container of a template that was not given away becomes bound;
+ * POOL_NO_SLOT when there is none */
+__u32 offer_take(struct farm *farm, __u32 template);
+
+/**
+ * offer_close() - what a container's network must be closed by before it gets an address
+ * @ret: what plumb_bind() undoes on its way, or NULL when there is nothing to undo
+ *
+ * Return: 0 or negative errno.
+ */
+int offer_close(struct farm *farm, __u32 slot, const struct plumb_open **ret);
+
+/* settle.c */
+
+/** settle_ask() - a ring record tells that the uplink program has bound an address */
+void settle_ask(struct farm *farm, const struct skep_ask *ask, size_t size);
+
+/** settle_claim() - settles what an idle container was given away for, without a record; harmless
+ * when it was not, or the uplink program is not done with it */
+void settle_claim(struct farm *farm, __u32 slot);
+
+/**
+ * settle_address() - the lease of an address, settled; but in panic, when everything stays as it is
+ *
+ * Return: false when there is none.
+ */
+bool settle_address(struct farm *farm, const struct skep_addr *address, struct skep_lease *ret);
+
+/** settle_all() - the same for all, oldest first; what is left is looked at again by settle_left()
+ */
+void settle_all(struct farm *farm);
+
+/** settle_later() - some could not be settled now; see settle_left() */
+void settle_later(struct farm *farm);
+
+/** settle_left() - from time to time: claims whose record was lost, or that led to no lease */
+void settle_left(struct farm *farm);
 
 /* bind.c */
 
@@ -222,6 +302,25 @@ __u32 bind_group(const struct config *config, const struct skep_addr *address);
 
 /** bind_is_covered() - whether an address may be bound: in a range and not excluded */
 bool bind_is_covered(const struct farm *farm, const struct skep_addr *address);
+
+/** bind_account() - a container has got an address, and its answer is on its way: what remains to
+ * be done for that. @ask: NULL when nothing is known of it. */
+void bind_account(struct farm *farm, __u32 slot, const struct skep_addr *address, __u32 group,
+		  const struct skep_lease *lease, enum skep_verdict verdict,
+		  const struct skep_ask *ask);
+
+/** bind_failed() - a container that was taken did not take its address: quarantines it. @why: what
+ * refused */
+void bind_failed(struct farm *farm, __u32 slot, enum skep_verdict why, int err);
+
+/** bind_give_up() - a bound container that has no address (any more) is to be recycled */
+void bind_give_up(struct farm *farm, __u32 slot);
+
+/** bind_tell() - lets the control process know of a bind (@ask: as far as it is known) or a release
+ */
+void bind_tell(struct farm *farm, enum skep_verdict verdict, __u32 slot,
+	       const struct skep_addr *address, const struct skep_lease *lease,
+	       const struct skep_ask *ask);
 
 /** bind_note_address() - remembers that a container has the address; 0 or -ENOMEM */
 int bind_note_address(struct warm *warm, const struct skep_addr *address);

@@ -58,6 +58,7 @@ static json_t *container_entry(const struct listing *listing, const struct confi
 	if (datapath_container(dp, (__u32)i, &c) || c.state == SKEP_STATE_NONE ||
 	    c.state >= SKEP_STATE_MAX)
 		return NULL;
+	report_take_claim(dp, (__u32)i, &c);
 	return report_container(config, (__u32)i, &c);
 }
 

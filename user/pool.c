@@ -381,17 +381,31 @@ __u64 pool_off(const struct pool *pool)
 	return off;
 }
 
-__u32 pool_take(struct pool *pool, __u32 template)
+__u32 pool_first_idle(const struct pool *pool, __u32 template)
 {
-	struct per_template *t = &pool->templates[template];
-	struct slot *slot = TAILQ_FIRST(&t->idle);
+	const struct slot *slot = TAILQ_FIRST(&pool->templates[template].idle);
 
-	if (!slot)
-		return POOL_NO_SLOT;
+	return slot ? slot_number(pool, slot) : POOL_NO_SLOT;
+}
+
+__u32 pool_next_idle(const struct pool *pool, __u32 number)
+{
+	const struct slot *slot = &pool->slots[number];
+
+	assert(slot->state == SKEP_STATE_IDLE);
+	slot = TAILQ_NEXT(slot, link);
+	return slot ? slot_number(pool, slot) : POOL_NO_SLOT;
+}
+
+void pool_take(struct pool *pool, __u32 number)
+{
+	struct slot *slot = &pool->slots[number];
+	struct per_template *t = template_of(pool, slot);
+
+	assert(slot->state == SKEP_STATE_IDLE);
 	TAILQ_REMOVE(&t->idle, slot, link);
 	t->n_idle--;
 	enter(pool, slot, SKEP_STATE_BOUND);
-	return slot_number(pool, slot);
 }
 
 int pool_set_groups(struct pool *pool, unsigned int n, unsigned int limit)

@@ -115,9 +115,14 @@ void pool_switch_on(struct pool *pool, __u32 template);
 /** pool_off() - bit N: template N is switched off; templates beyond 63 are never shown */
 __u64 pool_off(const struct pool *pool);
 
-/** pool_take() - oldest IDLE container of the template -> BOUND. Return: its slot or POOL_NO_SLOT.
- */
-__u32 pool_take(struct pool *pool, __u32 template);
+/** pool_first_idle() - oldest IDLE container of the template, or POOL_NO_SLOT */
+__u32 pool_first_idle(const struct pool *pool, __u32 template);
+
+/** pool_next_idle() - the next younger one, or POOL_NO_SLOT */
+__u32 pool_next_idle(const struct pool *pool, __u32 slot);
+
+/** pool_take() - IDLE -> BOUND */
+void pool_take(struct pool *pool, __u32 slot);
 
 /** pool_share() - a container of the group that may get one more address, another one each time;
  * or POOL_NO_SLOT */

@@ -90,7 +90,8 @@ void refill_trim(struct farm *farm)
 {
 	__u32 slot;
 
-	while ((slot = pool_surplus(farm->pool)) != POOL_NO_SLOT) {
+	/* One that was given away is no surplus any more as soon as it is settled. */
+	while ((slot = pool_surplus(farm->pool)) != POOL_NO_SLOT && offer_take_back(farm, slot)) {
 		pool_give_up(farm->pool, slot);
 		farm->warm[slot].since_ns = monotonic_ns();
 		farm_show(farm, slot);
@@ -121,7 +122,7 @@ int refill_hold(struct farm *farm, const struct done_message *done, const int fd
 	warm->exit = event_new(farm->base, warm->pidfd, EV_READ, on_exit_event, warm);
 	if (!warm->exit || event_add(warm->exit, NULL))
 		return -ENOMEM;
-	return 0;
+	return datapath_set_device(farm->dp, done->slot, warm->port);
 }
 
 void refill_forget(struct farm *farm, __u32 slot)
@@ -136,6 +137,8 @@ void refill_forget(struct farm *farm, __u32 slot)
 	warm->pid = 0;
 	warm->port = 0;
 	warm->eth0 = 0;
+	warm->opened = 0;
+	warm->died = false;
 	warm->n_addresses = 0;
 }
 
@@ -217,6 +220,8 @@ static void started(struct farm *farm, const struct done_message *done, const in
 	else
 		bind_waiting(farm, pool_template(farm->pool, done->slot));
 	refill_trim(farm); /* the target may have fallen meanwhile */
+	if (pool_state(farm->pool, done->slot) == SKEP_STATE_IDLE)
+		offer_idle(farm, done->slot);
 }
 
 static void recycled(struct farm *farm, const struct done_message *done)
@@ -325,10 +330,23 @@ static void died_bound(struct farm *farm, __u32 slot)
 	bind_release_slot(farm, slot, SKEP_RELEASED_DIED);
 }
 
+/* Dead or not, what it was given away for is taken note of first. */
+static bool is_given_away(struct farm *farm, __u32 slot)
+{
+	if (pool_state(farm->pool, slot) != SKEP_STATE_IDLE || offer_take_back(farm, slot))
+		return false;
+	settle_claim(farm, slot); /* and so this is called again */
+	return pool_state(farm->pool, slot) == SKEP_STATE_IDLE;
+}
+
 void refill_died(struct farm *farm, __u32 slot)
 {
-	enum skep_state state = pool_state(farm->pool, slot);
+	enum skep_state state;
 
+	farm->warm[slot].died = true;
+	if (is_given_away(farm, slot))
+		return settle_later(farm);
+	state = pool_state(farm->pool, slot);
 	if (state != SKEP_STATE_IDLE && state != SKEP_STATE_BOUND)
 		return; /* on its way out anyway */
 	farm_count(farm, SKEP_CONTAINER_DIED, NULL);

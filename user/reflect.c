@@ -127,7 +127,7 @@ static __u32 take_idle(struct farm *farm, __u32 root)
 {
 	if (pool_shortage(farm->pool, farm->config->min_idle_warm + 1))
 		return POOL_NO_SLOT;
-	return pool_take(farm->pool, pool_template(farm->pool, root));
+	return offer_take(farm, pool_template(farm->pool, root));
 }
 
 /* Nobody waits for a container: an intruder tries again. */

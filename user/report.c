@@ -18,6 +18,12 @@ static const char *const state_names[] = {
 	[SKEP_STATE_RECYCLING] = "recycling", [SKEP_STATE_FAILED] = "failed",
 };
 
+static const char *const lease_state_names[] = {
+	[SKEP_LEASE_CLAIMED] = "claimed",
+	[SKEP_LEASE_SETTLING] = "settling",
+	[SKEP_LEASE_SETTLED] = "settled",
+};
+
 static const char *const daemon_state_names[] = {
 	[DAEMON_STARTING] = "starting",
 	[DAEMON_RUNNING] = "running",
@@ -68,14 +74,31 @@ const char *uplink_name(const struct config *config, __u16 ordinal)
 	return ordinal < config->n_uplinks ? config->uplinks[ordinal].name : "?";
 }
 
+bool report_take_claim(const struct datapath *dp, __u32 slot, struct skep_container *c)
+{
+	struct skep_addr address;
+	struct skep_lease lease;
+
+	if (!datapath_claimed(dp, slot, &address) || datapath_lease(dp, &address, &lease) ||
+	    lease.container != slot)
+		return false;
+	if (c->state == SKEP_STATE_IDLE) {
+		c->state = SKEP_STATE_BOUND;
+		c->address = address;
+		c->leases = 1;
+		c->since_ns = lease.bound_ns;
+	}
+	return lease.state != SKEP_LEASE_SETTLED;
+}
+
 /*
  * What is in the table of containers: by template, in all, how many addresses they have, how many
- * of them are in a world, and how many worlds there are.
+ * of these are not settled, how many containers are in a world, and how many worlds there are.
  */
 struct census {
 	json_int_t by_template[SKEP_TEMPLATES_MAX][SKEP_STATE_MAX];
 	json_int_t all[SKEP_STATE_MAX];
-	json_int_t leases;
+	json_int_t leases, unsettled;
 	json_int_t reflections, worlds;
 	bool has_world[SKEP_CONTAINERS_MAX];
 };
@@ -93,10 +116,11 @@ static void take_census(const struct datapath *dp, struct census *census)
 	int n = datapath_containers(dp, &containers);
 
 	for (int i = 0; i < n; i++) {
-		const struct skep_container *c = &containers[i];
+		struct skep_container *c = &containers[i];
 
 		if (c->state >= SKEP_STATE_MAX)
 			continue;
+		census->unsettled += report_take_claim(dp, (__u32)i, c);
 		census->all[c->state]++;
 		if (c->template <SKEP_TEMPLATES_MAX)
 			census->by_template[c->template][c->state]++;
@@ -223,6 +247,8 @@ static const char *state_word(const struct datapath *dp, const struct state_mess
 	return panic ? "panic" : daemon_state_names[state->state];
 }
 
+static const char *const bind_words[] = {[BIND_KERNEL] = "kernel", [BIND_DAEMON] = "daemon"};
+
 json_t *report_status(const struct config *config, const struct datapath *dp,
 		      const struct state_message *state, __u64 started_ns)
 {
@@ -230,10 +256,11 @@ json_t *report_status(const struct config *config, const struct datapath *dp,
 	struct census census = {};
 
 	take_census(dp, &census);
-	return json_pack("{ss sb sb sI sI so so so s{sI sI} so so so}", "state",
+	return json_pack("{ss sb sb sI ss sI sI so so so s{sI sI} so so so}", "state",
 			 state_word(dp, state), "panic", datapath_is_panicked(dp), "dry_run",
-			 datapath_is_dry_run(dp), "uptime_s", uptime, "leases", census.leases,
-			 "pool", pool_status(state, &census), "templates",
+			 datapath_is_dry_run(dp), "uptime_s", uptime, "bind",
+			 bind_words[config->bind], "leases", census.leases, "unsettled",
+			 census.unsettled, "pool", pool_status(state, &census), "templates",
 			 templates_status(config, state, &census), "uplinks",
 			 uplinks_status(config, dp), "budgets", "binds_per_second",
 			 (json_int_t)config->binds_per_second, "binds_per_requester",
@@ -242,18 +269,34 @@ json_t *report_status(const struct config *config, const struct datapath *dp,
 			 report_verification(config, dp));
 }
 
+static const char *lease_state(const struct skep_lease *lease)
+{
+	const char *name = lease->state < ARRAY_SIZE(lease_state_names)
+				   ? lease_state_names[lease->state]
+				   : NULL;
+
+	return name ? name : "?";
+}
+
+/* Null as long as it is not settled, and when skepd has bound it: then there was nothing to do. */
+static json_t *json_settled(const struct skep_lease *lease)
+{
+	return lease->settle_ns ? json_us(lease->settle_ns) : json_null();
+}
+
 json_t *report_lease(const struct config *config, const struct skep_addr *address,
 		     const struct skep_lease *lease, __u32 pid)
 {
 	__u64 seen = datapath_last_seen_ns(lease);
 
-	return json_pack("{so ss si so so si so so so sI sI}", "address", json_ipv4(address->ip),
-			 "uplink", uplink_name(config, address->uplink), "vlan", address->vlan,
-			 "mac", json_mac(lease->mac), "container", json_container(lease->container),
-			 "pid", (int)pid, "bound_at", json_moment(lease->bound_ns), "bind_us",
-			 json_us(lease->bind_ns), "last_seen", json_moment(seen), "packets_in",
-			 (json_int_t)lease->packets_in, "packets_out",
-			 (json_int_t)lease->packets_out);
+	return json_pack("{so ss si so so si ss so so so so sI sI}", "address",
+			 json_ipv4(address->ip), "uplink", uplink_name(config, address->uplink),
+			 "vlan", address->vlan, "mac", json_mac(lease->mac), "container",
+			 json_container(lease->container), "pid", (int)pid, "state",
+			 lease_state(lease), "bound_at", json_moment(lease->bound_ns), "bind_us",
+			 json_us(lease->bind_ns), "settle_us", json_settled(lease), "last_seen",
+			 json_moment(seen), "packets_in", (json_int_t)lease->packets_in,
+			 "packets_out", (json_int_t)lease->packets_out);
 }
 
 static json_t *json_reason(const struct skep_container *c)
@@ -359,6 +402,7 @@ json_t *report_event(const struct config *config, const struct event_message *e)
 		json_object_set_new(object, "requester", json_ipv4(e->requester));
 		json_object_set_new(object, "seen_at", json_moment(e->seen_ns));
 		json_object_set_new(object, "bind_us", json_us(e->lease.bind_ns));
+		json_object_set_new(object, "settle_us", json_settled(&e->lease));
 		json_object_set_new(object, "shared", json_boolean(shared));
 		return object;
 	}

@@ -43,6 +43,14 @@ json_t *report_would(const struct config *config, const struct skep_pair *pair,
 json_t *report_lease(const struct config *config, const struct skep_addr *address,
 		     const struct skep_lease *lease, __u32 pid);
 
+/**
+ * report_take_claim() - puts right what the table says of an idle container that the uplink program
+ * has given away, as long as skepd has not taken note of it; leaves any other as it is
+ *
+ * Return: whether it has a lease that is not settled.
+ */
+bool report_take_claim(const struct datapath *dp, __u32 slot, struct skep_container *c);
+
 /** report_container() - one container; its state is one that there is */
 json_t *report_container(const struct config *config, __u32 slot, const struct skep_container *c);
 

@@ -78,6 +78,15 @@ static void show_switches(const json_t *status)
 		puts("DRY RUN: nothing is answered. 'skepctl would' shows what would be.\n");
 }
 
+static void show_lease_counts(const json_t *status)
+{
+	printf("leases  %" JSON_INTEGER_FORMAT, number(status, "leases"));
+	if (number(status, "unsettled"))
+		printf(", %" JSON_INTEGER_FORMAT " of them not settled yet",
+		       number(status, "unsettled"));
+	printf("\n\n");
+}
+
 void show_status(const json_t *status)
 {
 	static const struct column pool[] = {
@@ -103,8 +112,8 @@ void show_status(const json_t *status)
 	printf("state   %s\n", json_string_value(json_object_get(status, "state")));
 	printf("uptime  %" JSON_INTEGER_FORMAT " s\n",
 	       json_integer_value(json_object_get(status, "uptime_s")));
-	printf("leases  %" JSON_INTEGER_FORMAT "\n\n",
-	       json_integer_value(json_object_get(status, "leases")));
+	printf("bind    %s\n", json_string_value(json_object_get(status, "bind")));
+	show_lease_counts(status);
 	table_print(stdout, row, pool, ARRAY_SIZE(pool));
 	putchar('\n');
 	table_print(stdout, json_object_get(status, "templates"), templates, ARRAY_SIZE(templates));
@@ -124,7 +133,8 @@ void show_leases(const json_t *answer)
 		{"address", "ADDRESS", ""},	{"uplink", "UPLINK", ""},
 		{"vlan", "VLAN", ""},		{"mac", "MAC", ""},
 		{"container", "CONTAINER", ""}, {"pid", "PID", ""},
-		{"bind_us", "BIND", " us"},	{"packets_in", "IN", ""},
+		{"state", "STATE", ""},		{"bind_us", "BIND", " us"},
+		{"settle_us", "SETTLE", " us"}, {"packets_in", "IN", ""},
 		{"packets_out", "OUT", ""},	{"bound_at", "BOUND AT", ""},
 		{"last_seen", "LAST SEEN", ""},
 	};
@@ -255,6 +265,18 @@ static void show_refusal(const json_t *event)
 	fflush(stdout);
 }
 
+static void show_bind(const json_t *event, const json_t *bind_us)
+{
+	const json_t *settle_us = json_object_get(event, "settle_us");
+	char buf[128];
+
+	printf("for %s in %s", json_string_value(json_object_get(event, "requester")),
+	       table_value(bind_us, " us", buf, sizeof(buf)));
+	if (json_is_number(settle_us))
+		printf(", settled in %s", table_value(settle_us, " us", buf, sizeof(buf)));
+	puts(json_is_true(json_object_get(event, "shared")) ? ", shared" : "");
+}
+
 void show_event(const json_t *event)
 {
 	static const char *const keys[] = {"at", "event", "address", "uplink", "mac", "container"};
@@ -273,9 +295,7 @@ void show_event(const json_t *event)
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		printf("%s  ", table_value(json_object_get(event, keys[i]), "", buf, sizeof(buf)));
 	if (bind_us)
-		printf("for %s in %s%s\n", json_string_value(json_object_get(event, "requester")),
-		       table_value(bind_us, " us", buf, sizeof(buf)),
-		       json_is_true(json_object_get(event, "shared")) ? ", shared" : "");
+		show_bind(event, bind_us);
 	else
 		printf("%s%s%s\n", json_string_value(json_object_get(event, "reason")),
 		       host ? " with " : "", host ? host : "");

@@ -35,7 +35,11 @@ void stop_begin(struct farm *farm)
 		 SKEP_CONTAINERS_MAX - pool_count(farm->pool, SKEP_STATE_NONE));
 	for (size_t i = 0; i < farm->config->n_uplinks; i++)
 		datapath_detach(farm->dp, (__u16)i);
+	settle_all(farm);
 	bind_release_all(farm, 0, SKEP_RELEASED_STOP);
+	for (__u32 slot = 0; slot < farm->slots_end; slot++)
+		if (pool_state(farm->pool, slot) == SKEP_STATE_IDLE)
+			offer_take_back(farm, slot);
 	pool_drain(farm->pool);
 	for (__u32 slot = 0; slot < farm->slots_end; slot++)
 		if (pool_state(farm->pool, slot) == SKEP_STATE_RECYCLING)

@@ -61,11 +61,15 @@ static const char *word(const json_t *object, const char *key)
 static void put_totals(struct page *page, const struct top_view *view)
 {
 	const json_int_t up = number(view->status, "uptime_s");
+	const json_int_t n = number(view->status, "unsettled");
+	char unsettled[48] = "";
 
+	if (n)
+		snprintf(unsettled, sizeof(unsettled), ", %" JSON_INTEGER_FORMAT " not settled", n);
 	put(page, true,
-	    "skep  %s for %" JSON_INTEGER_FORMAT ":%02d:%02d, %" JSON_INTEGER_FORMAT " leases",
+	    "skep  %s for %" JSON_INTEGER_FORMAT ":%02d:%02d, %" JSON_INTEGER_FORMAT " leases%s",
 	    word(view->status, "state"), up / 3600, (int)(up / 60 % 60), (int)(up % 60),
-	    number(view->status, "leases"));
+	    number(view->status, "leases"), unsettled);
 	if (view->has_rates)
 		put(page, false, "binds %.1f/s   releases %.1f/s   refused %.1f/s", view->binds,
 		    view->releases, view->refused);

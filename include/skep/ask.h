@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The ring record: the uplink program asks skepd to bind an address, and hands over the frame it
- * holds; or it tells that a lease gave way to a host, with the frame that showed it. Records come
- * in two sizes, so that the common case (a who-has, a SYN, a ping) costs little to zero.
+ * The ring record: the uplink program tells that it has bound an address, or asks skepd to bind
+ * one; hands over a frame that it holds until a lease is settled; or tells that a lease gave way to
+ * a host. The frame that showed it is always there. Records come in two sizes, so that the common
+ * case (a who-has, a SYN, a ping) costs little to zero.
  */
 #ifndef SKEP_ASK_H
 #define SKEP_ASK_H
@@ -15,11 +16,14 @@
 /**
  * struct skep_ask - head of a ring record; the frame follows it
  * @seen_ns:   when XDP saw the frame (CLOCK_MONOTONIC)
- * @address:   the dark address; of a conflict the one that was leased
+ * @address:   the frame's target; of a conflict the address that was leased
  * @requester: ARP sender address, or IPv4 source
- * @verdict:   SKEP_ASK_ARP or SKEP_ASK_IP; SKEP_CONFLICT when a lease gave way
- * @frame_len: bytes of the frame that follow, as they came in, tag included; the rest is zero
- * @container: slot of the container whose lease gave way; else 0
+ * @verdict:   SKEP_ASK_ARP or SKEP_ASK_IP; SKEP_ASK_REFLECT, by the port program; SKEP_BOUND_ARP
+ *             or SKEP_BOUND_IP when the address was bound and the frame is on its way;
+ *             SKEP_HELD_SETTLING; SKEP_CONFLICT when a lease gave way
+ * @frame_len: bytes of the frame that follow, as they came in, tag included; the rest is zero. Of a
+ *             frame that is not held, at most SKEP_ASK_SMALL
+ * @container: slot of the container that was given, or whose lease gave way; else 0
  */
 struct skep_ask {
 	__u64 seen_ns;

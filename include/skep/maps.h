@@ -16,7 +16,7 @@
  * Of everything in this file and in skep/ask.h, skep/flow.h, skep/policy.h and skep/notice.h. A
  * skepd that finds maps of another version pinned leaves them alone; see `settings`.
  */
-#define SKEP_MAPS_VERSION 3
+#define SKEP_MAPS_VERSION 4
 
 #define SKEP_UPLINKS_MAX 16
 #define SKEP_UPLINK_REFLECT 0xffff /* of a world: no uplink, see struct skep_addr */
@@ -57,15 +57,34 @@ struct skep_addr {
 };
 
 /**
+ * enum skep_lease_state - how far a lease has come; see "The life of a lease" in skepd(8)
+ * @SKEP_LEASE_CLAIMED:  given by the uplink program; the container answers, but does not know its
+ *                       address yet
+ * @SKEP_LEASE_SETTLING: skepd is telling it: frames for it are held meanwhile
+ * @SKEP_LEASE_SETTLED:  the container has the address as any machine has one
+ *
+ * An address without a lease is dark.
+ */
+enum skep_lease_state {
+	SKEP_LEASE_CLAIMED = 1,
+	SKEP_LEASE_SETTLING,
+	SKEP_LEASE_SETTLED,
+};
+
+/**
  * struct skep_lease - value of `leases`: who has the address
  * @id:          unique over restarts; every record of an engagement carries it
  * @bound_ns:    when the address was bound
  * @bind_ns:     nanoseconds from the who-has seen in XDP to this entry; at most 2^32 - 1
+ * @settle_ns:   from @bound_ns until it was settled, at most 2^32 - 1; 0 before, and where skepd
+ * has bound it itself
  * @port:        ifindex of the container's port
  * @container:   slot of the container, index into `containers`
  * @mac:         the address's link address, as everybody outside sees it
- * @eth0:        the link address that the container has: @mac, unless this is one of the further
- *               addresses of a shared container; the programs translate between the two
+ * @eth0:        the link address that the container has: @mac, unless the lease is not settled yet,
+ *               or is one of the further addresses of a shared container; the programs translate
+ *               between the two
+ * @state:       enum skep_lease_state
  * @last_in_ns:  last frame to the address (coarse clock, about 4 ms); 0 before the first
  * @packets_in:  frames redirected to the port, without the held one; approximate when several CPUs
  * count at once
@@ -76,10 +95,12 @@ struct skep_lease {
 	__u64 id;
 	__u64 bound_ns;
 	__u32 bind_ns;
+	__u32 settle_ns;
 	__u32 port;
 	__u32 container;
 	__u8 mac[6];
 	__u8 eth0[6];
+	__u32 state;
 	__u64 last_in_ns;
 	__u64 packets_in;
 	__u64 last_out_ns;
@@ -135,6 +156,10 @@ struct skep_range_key {
  * @patience_ms: a requester is answered when he asks again after so long; 0 for at once
  * @first:       the lowest address
  * @verify:      slot of @first in `verify`, those of the others follow it
+ * @template:    ordinal of the template, index into `idle`
+ * @policy:      what a container may send that has one of its addresses, slot in `policies`
+ * @gateway_mac: the link address that such a container knows its gateway by
+ * @prefixlen:   of the network that it is in
  *
  * Of excluded addresses only @range and @flags mean anything.
  */
@@ -146,11 +171,17 @@ struct skep_range {
 	__u32 patience_ms;
 	union skep_ipv4 first;
 	__u32 verify;
+	__u16 template;
+	__u16 policy;
+	__u8 gateway_mac[6];
+	__u8 prefixlen;
+	__u8 pad;
 };
 
 #define SKEP_RANGE_EXCLUDED (1U << 0) /* never bound */
 #define SKEP_RANGE_VERIFY (1U << 1)   /* bound only when nobody answered @quiet probes */
 #define SKEP_RANGE_NOBODY (1U << 2)   /* a network or broadcast address: no machine has it */
+#define SKEP_RANGE_BIND (1U << 3)     /* bound by the uplink program, while containers are idle */
 
 /**
  * struct skep_verify - value of `verify`: what the sweep knows of an address
@@ -387,18 +418,50 @@ struct skep_container {
 	char reason[72];
 };
 
+/**
+ * struct skep_offer - value of `offers`, indexed by slot: a container that the uplink program may
+ * give away
+ * @serial:  of this offer, unique, as long as the container is to be had; 0 when it is not. Whoever
+ *           exchanges it for 0 has the container: the uplink program for an address, or skepd for
+ *           anything else
+ * @port:    ifindex of its port; 0 when it was never offered, or was taken back
+ * @eth0:    its link address while it waits
+ * @address: what the uplink program has claimed it for; means nothing while it is to be had
+ *
+ * Written by skepd while @serial is 0, and then by the uplink program when it is 0 again.
+ */
+struct skep_offer {
+	__u64 serial;
+	__u32 port;
+	__u8 eth0[6];
+	__u8 pad[2];
+	struct skep_addr address;
+	__u32 pad2;
+};
+
+/**
+ * struct skep_idle - what stands in the queues of `idle`
+ * @serial: of the offer; when that of @slot has another one by now, this is a leftover
+ * @slot:   of the container
+ */
+struct skep_idle {
+	__u64 serial;
+	__u32 slot;
+	__u32 pad;
+};
+
 #define SKEP_STATIC_ASSERT(cond) _Static_assert(cond, #cond)
 
 SKEP_STATIC_ASSERT(sizeof(struct skep_addr) == 8);
 SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_addr, uplink) == 6);
-SKEP_STATIC_ASSERT(sizeof(struct skep_lease) == 72);
-SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_lease, packets_out) == 64);
+SKEP_STATIC_ASSERT(sizeof(struct skep_lease) == 80);
+SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_lease, packets_out) == 72);
 SKEP_STATIC_ASSERT(sizeof(struct skep_port) == 24);
 SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_port, pad2) == 22);
 SKEP_STATIC_ASSERT(sizeof(struct skep_range_key) == 12);
 SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_range_key, ip) == 8);
-SKEP_STATIC_ASSERT(sizeof(struct skep_range) == 20);
-SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_range, verify) == 16);
+SKEP_STATIC_ASSERT(sizeof(struct skep_range) == 32);
+SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_range, pad) == 31);
 SKEP_STATIC_ASSERT(sizeof(struct skep_verify) == 8);
 SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_verify, pad) == 6);
 SKEP_STATIC_ASSERT(sizeof(struct skep_sweep) == 56);
@@ -420,6 +483,10 @@ SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_uplink, gateway) == 40);
 SKEP_STATIC_ASSERT(sizeof(struct skep_settings) == 232);
 SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_settings, pad) == 228);
 SKEP_STATIC_ASSERT(sizeof(struct skep_template) == 64);
+SKEP_STATIC_ASSERT(sizeof(struct skep_offer) == 32);
+SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_offer, pad2) == 28);
+SKEP_STATIC_ASSERT(sizeof(struct skep_idle) == 16);
+SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_idle, pad) == 12);
 SKEP_STATIC_ASSERT(sizeof(struct skep_container) == 120);
 SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_container, reason) == 48);
 

@@ -27,24 +27,29 @@
 	X(DROP_WRONG_MAC, "drop_wrong_mac", "sent to another MAC than the address has")         \
 	X(ASK_ARP, "ask_arp", "who-has for a dark address: held, skepd is asked to bind")       \
 	X(ASK_IP, "ask_ip", "IPv4 to a dark address: held, skepd is asked to bind")             \
-	X(DROP_ASK_RING_FULL, "drop_ask_ring_full", "dark, but the ring buffer is full")        \
-	X(DROP_ASK_TOO_LONG, "drop_ask_too_long", "dark, but the frame is too long to be held") \
+	X(DROP_ASK_RING_FULL, "drop_ask_ring_full", "to be held, but the ring buffer is full")  \
+	X(DROP_ASK_TOO_LONG, "drop_ask_too_long", "to be held, but the frame is too long")      \
 	X(DROP_BUDGET, "drop_budget", "dark, but binds_per_second are used up")                 \
 	X(DROP_BUDGET_REQUESTER, "drop_budget_requester",                                       \
 	  "dark, the requester has used up its binds")                                          \
-	X(PASS_DRAIN, "pass_drain", "dark, and the farm is drained: left to the box")
+	X(PASS_DRAIN, "pass_drain", "dark, and the farm is drained: left to the box")           \
+	X(BOUND_ARP, "bound_arp", "who-has for a dark address: bound, redirected to its port")  \
+	X(BOUND_IP, "bound_ip", "IPv4 to a dark address: bound, redirected to its port")        \
+	X(BOUND_UNTOLD, "bound_untold", "bound as above, but the ring buffer was full")         \
+	X(HELD_SETTLING, "held_settling", "to a lease being settled: held until that is done")
 
 /* The uplink program's, too: about hosts, and what else keeps an address dark. */
-#define SKEP_VERDICTS_HOSTS(X)                                                                   \
-	X(PASS_ARP_FOREIGN, "pass_arp_foreign", "ARP sender is not of the uplink's network")     \
-	X(CONFLICT, "conflict", "a host has a leased address: the lease gives way")              \
-	X(PASS_HANDED_ON, "pass_handed_on", "to a lease that gave way: readdressed to the host") \
-	X(PASS_HOST, "pass_host", "target is a host's: left to it")                              \
-	X(PASS_DENSITY, "pass_density", "target is none of the addresses that ever live")        \
-	X(PASS_UNVERIFIED, "pass_unverified", "target has not been found free yet")              \
-	X(PASS_WOULD_CLAIM, "pass_would_claim", "dark, would be bound, but this is a dry run")   \
-	X(PASS_PATIENCE, "pass_patience", "dark, the requester has to ask again later")          \
-	X(PASS_PANIC, "pass_panic", "target is in a range, and the operator has said panic")     \
+#define SKEP_VERDICTS_HOSTS(X)                                                                    \
+	X(PASS_ARP_FOREIGN, "pass_arp_foreign", "ARP sender is not of the uplink's network")      \
+	X(CONFLICT, "conflict", "a host has a leased address: the lease gives way")               \
+	X(CONFLICT_UNTOLD, "conflict_untold", "gives way as above, but the ring buffer was full") \
+	X(PASS_HANDED_ON, "pass_handed_on", "to a lease that gave way: readdressed to the host")  \
+	X(PASS_HOST, "pass_host", "target is a host's: left to it")                               \
+	X(PASS_DENSITY, "pass_density", "target is none of the addresses that ever live")         \
+	X(PASS_UNVERIFIED, "pass_unverified", "target has not been found free yet")               \
+	X(PASS_WOULD_CLAIM, "pass_would_claim", "dark, would be bound, but this is a dry run")    \
+	X(PASS_PATIENCE, "pass_patience", "dark, the requester has to ask again later")           \
+	X(PASS_PANIC, "pass_panic", "target is in a range, and the operator has said panic")      \
 	X(DROP_PANIC, "drop_panic", "to a lease, and the operator has said panic: dropped")
 
 #define SKEP_VERDICTS_PORT(X)                                                                     \
@@ -90,6 +95,7 @@
 
 #define SKEP_VERDICTS_DAEMON(X)                                                                 \
 	X(BOUND, "bound", "an address was given to a container")                                \
+	X(SETTLED, "settled", "a lease of the uplink program was told to its container")        \
 	X(SHARED, "shared", "an address was given to a container that has one already")         \
 	X(REFLECTED, "reflected", "an address was given to a container for one intruder")       \
 	X(WAITED, "waited", "first contact that waited for a container to become idle")         \

@@ -162,6 +162,7 @@ static inline struct skep_lease harness_lease_value(const struct harness_lease *
 		.bind_ns = 2,
 		.port = lease->port,
 		.container = slot,
+		.state = SKEP_LEASE_SETTLED,
 		.last_in_ns = 3,
 		.packets_in = 10,
 		.last_out_ns = 4,

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "gate.h"
+#include "notices.h"
 
 #define SECOND 1000000000ULL
 #define SERIAL 7
@@ -316,30 +317,6 @@ static void each_rule_counts(void **state)
 	assert_int_equal(hits_of(SKEP_RULE_NAMES_MAX).packets - was[2].packets, 1);
 }
 
-static struct skep_notice told[8];
-static size_t n_told;
-
-static int on_notice(void *data, void *record, size_t size)
-{
-	(void)data;
-	assert_int_equal(size, sizeof(told[0]));
-	if (n_told < sizeof(told) / sizeof(told[0]))
-		memcpy(&told[n_told], record, size);
-	n_told++;
-	return 0;
-}
-
-static void listen_to_notices(void)
-{
-	struct ring_buffer *ring =
-		ring_buffer__new(gate_fd(gate_port->maps.notices), on_notice, NULL, NULL);
-
-	assert_non_null(ring);
-	n_told = 0;
-	ring_buffer__consume(ring);
-	ring_buffer__free(ring);
-}
-
 static void a_refusal_is_told_once_a_second(void **state)
 {
 	struct skep_notice_key key = {.port = GATE_PORT, .verdict = SKEP_PORT_DROP_RULE};
@@ -422,6 +399,7 @@ static void set_container(void)
 {
 	const struct skep_container container = {
 		.address = {.ip = harness_ip(IP_LEASED), .uplink = GATE_UPLINK},
+		.leases = 1,
 	};
 	__u32 slot = 5;
 

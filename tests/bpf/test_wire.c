@@ -32,6 +32,7 @@
 #define UPLINK 3
 #define POLICY 1
 #define NO_TAG (-1)
+#define NO_PORT 9999 /* no device has this number */
 
 /**
  * struct caught - a frame as it arrived
@@ -331,6 +332,27 @@ static void frames_of_a_second_address_are_translated(void **state)
 	check_arrives(inside, &ping_leased, NO_TAG);
 }
 
+/* Which is the same; that it is looked for there shows when the lease has another one. */
+static void frames_find_their_port_by_its_slot(void **state)
+{
+	const struct harness_lease lease = {IP_LEASED, MAC_LEASE, NULL, 0, UPLINK, NO_PORT};
+	const struct skep_addr key = harness_lease_key(&lease);
+	const struct skep_lease value = harness_lease_value(&lease, 1);
+	const int devices = bpf_map__fd(uplink->maps.port_devices);
+	const __u32 slot = value.container, at = if_nametoindex("port");
+
+	(void)state;
+	assert_int_equal(bpf_map_update_elem(devices, &slot, &at, BPF_ANY), 0);
+	assert_int_equal(
+		bpf_map_update_elem(bpf_map__fd(uplink->maps.leases), &key, &value, BPF_ANY), 0);
+	put(gateway, &ping_leased);
+	check_arrives(inside, &ping_leased, NO_TAG);
+	assert_int_equal(bpf_map_delete_elem(devices, &slot), 0);
+	set_leases();
+	put(gateway, &who_has_leased);
+	check_arrives(inside, &who_has_leased, NO_TAG);
+}
+
 /* ---- the port -------------------------------------------------------------- */
 
 /* Each sends a marker after the frame that must not arrive: nothing comes before it. */
@@ -454,6 +476,10 @@ int main(void)
 		 detach_uplink, NULL},
 		{"native: frames_of_a_second_address_are_translated",
 		 frames_of_a_second_address_are_translated, attach_native, detach_uplink, NULL},
+		{"native: frames_find_their_port_by_its_slot", frames_find_their_port_by_its_slot,
+		 attach_native, detach_uplink, NULL},
+		{"generic: frames_find_their_port_by_its_slot", frames_find_their_port_by_its_slot,
+		 attach_generic, detach_uplink, NULL},
 		{"generic: frames_of_a_lease_arrive_inside", frames_of_a_lease_arrive_inside,
 		 attach_generic, detach_uplink, NULL},
 		{"generic: a_tag_ends_at_the_port", a_tag_ends_at_the_port, attach_generic,

@@ -76,6 +76,7 @@ static void check_pool(const struct config *config)
 {
 	check(config->warm > 0 && config->max >= config->warm);
 	check(config->max <= SKEP_CONTAINERS_MAX && config->min_idle_warm <= config->warm);
+	check(config->bind <= BIND_DAEMON);
 	check(config->when_exhausted <= EXHAUSTED_SHARE && config->evict_after <= YEAR_S);
 	check(config->addresses_per_container > 0 && config->addresses_per_container <= 4096);
 	check(config->binds_per_second <= 10000000 && config->binds_per_requester <= 10000000);

@@ -42,13 +42,24 @@ links() { box ip -j link show type veth | jq -c --arg uplink "$LAB_UPLINK" '[.[]
 programs() { box bpftool -j net show | jq -c '.[0]'; }
 own_programs() { sed -n 's/^prog_id:[[:space:]]*//p' "/proc/$skepd_pid"/fdinfo/* 2>/dev/null | sort -nu; }
 
-# inside FILE: of each running container, what addresses it has on its own side
+# inside FILE: of each running container its name, three lists (links, rules and local routes on its
+# side), and whether it hears others from addresses that are its own
 inside() {
 	local name pid
 	while read -r name pid; do
-		printf '{"container": "%s", "links": %s}\n' "$name" \
-			"$(in_net "$pid" ip -j -4 address show dev eth0 2>/dev/null || echo '[]')"
+		printf '"%s"\n' "$name"
+		in_net "$pid" sh -c 'ip -j -batch - && cat /proc/sys/net/ipv4/conf/eth0/accept_local' \
+			<<<$'address show dev eth0\nrule show\nroute show table local' 2>/dev/null || echo '[] [] [] -1'
 	done < <(running "$1")
+}
+
+# offers FILE: of each running container, what the uplink program may give away; in the order of inside
+offers() {
+	local name slot
+	while read -r name _; do
+		slot=${name#c}
+		printf 'map lookup pinned %s/offers key %d %d 0 0\n' "$bpf_dir" $((slot & 255)) $((slot >> 8))
+	done < <(running "$1") | bpftool -j batch file - | jq -c '.[].output.formatted'
 }
 
 running() {
@@ -76,16 +87,21 @@ gather() { # DIR
 	programs >"$1/programs"
 	own_programs >"$1/own"
 	inside "$1/skepctl" >"$1/inside"
+	offers "$1/skepctl" >"$1/offers"
 	find "$(farm_cgroup)" -mindepth 1 -maxdepth 1 -type d -name 'c[0-9]*' -printf '"%f"\n' >"$1/cgroups"
 }
 
 # What skepctl says against maps, links, programs, addresses and cgroups. A failed container may or may
-# not have what others have. One that has lost its first lease keeps that address inside, unleased.
+# not have what others have. One that has lost its first lease keeps that address inside, unleased, and
+# its link address. An idle one waits open, where the uplink program may give it away; a bound one has
+# what any machine has, and nothing of that.
 readonly disagreements='
 	def slot: "c\(.value.container)";
 	def address: .key.ip.octet | map(tostring) | join(".");
 	def index_by(f; g): map({key: f, value: g}) | from_entries;
 	def in_state($list): [.[] | select(.state | IN($list[]))];
+	def mac: map(. as $n | "0123456789abcdef" | .[$n / 16 | floor:][:1] + .[$n % 16:][:1]) | join(":");
+	def rules: map("\(.priority) \(.iif // "all") \(.table)") | join(", ");
 
 	$skepctl[0].containers as $all | $leases[0] as $leases | $ports[0] as $ports | $links[0] as $links
 	| ($all | index_by(.container; .)) as $named
@@ -94,6 +110,10 @@ readonly disagreements='
 	| ($all | in_state(["bound"])) as $bound
 	| ($all | in_state(["idle", "bound"])) as $sound
 	| ($bound | map($number[.port])) as $open
+	| [range(0; $inside | length; 5) as $i | {container: $inside[$i], link: ($inside[$i + 1][0] // {}),
+		rules: ($inside[$i + 2] | rules), accepts: $inside[$i + 4], offer: $offers[$i / 5].value,
+		wide: [$inside[$i + 3][] | select(.type == "local" and .dev == "eth0" and (.dst | contains("/"))).dst]}
+	] as $insides
 	| [$programs[0].tc[]? | select(.name | startswith("port"))] as $filters
 	| ($leases[] | select($named[slot].state != "bound")
 		| "the lease of \(address) is with \(slot), which is \($named[slot].state // "nothing")"),
@@ -110,7 +130,24 @@ readonly disagreements='
 	  (($links | map(.ifname)) - ($all | map(.port)) | .[] | "there is a link \(.) of no container"),
 	  (($sound | map(.container)) - $cgroups | .[] | "there is no cgroup \(.)"),
 	  ($cgroups - ($all | map(.container)) | .[] | "there is a cgroup \(.) of no container"),
-	  ($inside[] | .container as $c | [.links[].addr_info[].local] as $has | ($held[$c] // []) as $leased
+	  ($leases[] | select(.value.state != 3) | "the lease of \(address) is in state \(.value.state)"),
+	  ($listed[0].leases[] | select(.state != "settled") | "skepctl says that the lease of \(.address) is \(.state)"),
+	  ($insides[] | . as $i | ($leases[] | select(slot == $i.container)) | (.value.eth0 | mac) as $eth0
+		| select($eth0 != $i.link.address)
+		| "\($i.container) has the link address \($i.link.address), and its lease says \($eth0)"),
+	  ($insides[] | . as $i | [$leases[] | select(slot == $i.container)]
+		| select($shares == "no" and length > 0 and .[0].value.mac != .[0].value.eth0)
+		| "\($i.container) has another link address than is known of it"),
+	  ($insides[] | select($named[.container].state == "idle" and $bind == "kernel")
+		| select(.wide == [] or .accepts != 1 or .offer.serial == 0 or (.offer.eth0 | mac) != .link.address
+			or .offer.port != $number[$named[.container].port])
+		| "\(.container) does not wait to be given away: \(.)"),
+	  ($insides[] | select($named[.container].state == "bound" or $bind == "daemon")
+		| select(.wide != [] or .accepts != 0 or .offer.serial != 0) | "\(.container) is not closed: \(.)"),
+	  ($insides[] | select(.rules != "0 all local, 32766 all main, 32767 all default")
+		| "\(.container) has other routing rules than any machine: \(.rules)"),
+	  ($insides[] | .container as $c | [.link.addr_info[]? | select(.family == "inet").local] as $has
+		| ($held[$c] // []) as $leased
 		| select($leased - $has != [] or ($has - $leased | length) > (if $leased == [] then 0 else 1 end))
 		| "\($c) has the addresses \($has), and leases for \($leased)"),
 	  ($filters[] | select([.id // .prog_id] - $own != []) | "the port \(.devname) has a program that is not skepd\u0027s"),
@@ -142,9 +179,11 @@ strays() {
 violations() {
 	local dir=$tmp/facts name arguments=()
 	gather "$dir"
-	for name in skepctl listed leases ports links programs own inside cgroups; do
+	for name in skepctl listed leases ports links programs own inside offers cgroups; do
 		arguments+=(--slurpfile "$name" "$dir/$name")
 	done
+	arguments+=(--arg bind "$(ctl --json status | jq -r .bind)")
+	arguments+=(--arg shares "$(grep -q 'when_exhausted = "share"' "$conf" && echo yes || echo no)")
 	jq -nr "${arguments[@]}" "$disagreements"
 	process_violations "$dir/skepctl"
 	# shellcheck disable=SC2046 # one word an address

@@ -12,7 +12,8 @@
 #	check_eq "one bind" 1 "$(counter bound)"
 #	done_testing
 #
-# From outside: SKEP_TEMPLATE (a built root file system, absolute), BUILD, LAB_PREFIX.
+# From outside: SKEP_TEMPLATE (a built root file system, absolute), BUILD, LAB_PREFIX, and BIND: who
+# binds, kernel or daemon. A test of what only one of them does sets that itself.
 # A test may set WARM, MAX, EXCLUDE, IDLE_TIMEOUT, VERIFY (on or off), START_TIMEOUT and STOP_TIMEOUT
 # (seconds) before skepd_start.
 set -Eeuo pipefail
@@ -26,6 +27,7 @@ LAB=$ROOT/tests/lab
 export LAB_PREFIX=${LAB_PREFIX:-t$$} # a lab of its own: a demo may be running
 eval "$("$LAB" env)"
 
+BIND=${BIND:-kernel}
 WARM=${WARM:-4} MAX=${MAX:-16} EXCLUDE=${EXCLUDE:-$LAB_EXCLUDE} IDLE_TIMEOUT=${IDLE_TIMEOUT:-600} VERIFY=${VERIFY:-off} START_TIMEOUT=${START_TIMEOUT:-30} STOP_TIMEOUT=${STOP_TIMEOUT:-30}
 
 test_count=0 failed_count=0 ran_to_end=0 bailed_out=0 died_at=''
@@ -93,14 +95,15 @@ done_testing() { ran_to_end=1; }
 
 # --- waiting ---
 
-# wait_until SECONDS COMMAND...: polls every 20 ms; fails if the command never succeeded within that
-# many (whole) seconds
+# wait_until SECONDS COMMAND...: polls every 20 ms, after a second every 100; fails if the command never
+# succeeded within that many (whole) seconds
 wait_until() {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local begun=${EPOCHREALTIME/./} seconds=$1 passed
 	shift
 	until "$@" >/dev/null 2>&1; do
-		((${EPOCHREALTIME/./} < end)) || return 1
-		sleep 0.02
+		passed=$((${EPOCHREALTIME/./} - begun))
+		((passed < seconds * 1000000)) || return 1
+		if ((passed < 1000000)); then sleep 0.02; else sleep 0.1; fi
 	done
 }
 
@@ -154,6 +157,7 @@ write_conf() {
 		pool {
 			warm = $WARM
 			max = $MAX
+			bind = "$BIND"
 			$(extras pool "$@")
 		}
 		template "basic" {
@@ -185,6 +189,16 @@ counter() { ctl --json counters | jq -e --arg name "$1" '.counters[$name]'; }
 # counted NAME NUMBER: the counter has come to it
 counted() { (($(counter "$1") >= $2)); }
 
+# comes_to NAME NUMBER: where the counter is when it has come to that, or will not within 5 s. What the
+# uplink program has bound, skepd counts a moment later.
+comes_to() {
+	wait_until 5 counted "$1" "$2" || true
+	counter "$1"
+}
+
+# contacts arp|ip: frames that asked for a dark address, whoever was to bind it
+contacts() { ctl --json counters | jq --arg by "$1" '.counters | .["ask_" + $by] + .["bound_" + $by]'; }
+
 # pool KEY: one number of the pool's status; pool_has KEY NUMBER: it is just that
 pool() { ctl --json status | jq -e --arg key "$1" '.pool[$key]'; }
 pool_has() { (($(pool "$1") == $2)); }
@@ -196,6 +210,16 @@ lease() {
 }
 
 is_dark() { [[ -z $(lease "$1" pid) ]]; }
+
+# lease_state ADDRESS: 1 claimed, 2 settling, 3 settled, as the map says; nothing if it is dark
+lease_state() {
+	local value
+	# shellcheck disable=SC2086 # an octet each
+	value=$(bpftool map lookup pinned "$bpf_dir/leases" key ${1//./ } 0 0 0 0 2>/dev/null) || return 0
+	[[ ! $value =~ \"state\":\ ([0-9]) ]] || echo "${BASH_REMATCH[1]}"
+}
+is_settled() { [[ $(lease_state "$1") == 3 ]]; }
+is_claimed() { [[ $(lease_state "$1") == 1 ]]; }
 leased() { ctl --json leases | jq -r '.leases[].address' | sort -V; }
 
 # containers STATE KEY: of each container in this state, one a line
@@ -220,8 +244,14 @@ ports() { box ip -br link show type veth | sed "s/[@ ].*//; /^$LAB_UPLINK\$/d"; 
 # logged REGEX: skepd has said so since the test began
 logged() { grep -Eq -- "$1" "$log"; }
 
-# who_has ADDRESS: the router asks once, and an answer comes
-who_has() { router arping -q -c 1 -C 1 -w 1 -I "$LAB_LAN" "$1"; }
+# is_answered ADDRESS: the router asks once, and an answer comes
+is_answered() { router arping -q -c 1 -C 1 -w 1 -I "$LAB_LAN" "$1"; }
+
+# who_has ADDRESS: the same, and skepd has settled it, which it may do after the answer
+who_has() { is_answered "$1" && { skepd_stands_still || wait_until 5 is_done "$1"; }; }
+is_done() { [[ $(lease_state "$1") != [12] ]] || skepd_gone; }
+skepd_stands_still() { skepd_gone || grep -q '^State:[[:space:]]*T' "/proc/$skepd_pid/status"; }
+
 mac_in_answer() { router arping -r -c 1 -C 1 -w 1 -I "$LAB_LAN" "$1" | head -n 1; }
 
 skepd_alive() { [[ -n $skepd_pid ]] && kill -0 "$skepd_pid" 2>/dev/null; }

@@ -21,7 +21,7 @@ first=$(alive)
 n=$(wc -l <<<"$first")
 # 35 % of 254 are 89; it is as good as impossible that chance goes so far.
 check "about a third lives: $n" test "$n" -ge 40 -a "$n" -le 140
-check_eq "as many as were bound" "$n" "$(counter bound)"
+check_eq "as many as were bound" "$n" "$(comes_to bound "$n")"
 check "each of the others was asked for, and left alone" counted pass_density $((ALL - n))
 check_eq "the same live when asked again" "$first" "$(alive)"
 check "skepd stops" skepd_stop

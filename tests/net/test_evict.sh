@@ -113,6 +113,6 @@ for i in 1 2 3 4 5; do # who waits for more than a second waits in vain, and it 
 	who_has "10.66.5.$((100 + i))"
 done
 check "two machines that wait for one address are both answered" both "$i"
-check_eq "it was bound for the one, and the other was sent there" "$((bound + 1)) $((resent + 1))" "$(counter bound) $(counter resent)"
+check_eq "it was bound for the one, and the other was sent there" "$((bound + 1)) $((resent + 1))" "$(comes_to bound $((bound + 1))) $(comes_to resent $((resent + 1)))"
 
 done_testing

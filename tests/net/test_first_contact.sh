@@ -26,7 +26,7 @@ check_match "telnet logs in as root, with the password admin" 'uid=0\(root\) gid
 	"$(log_in 10.66.4.5 id 2>&1)"
 check_match "an FTP client gets a file" 'FTP|pub' "$(ftp 10.66.4.6 welcome.txt 2>&1)"
 check_eq "each was bound once, and nothing else" "$(printf '10.66.4.%d\n' 2 3 4 5 6)" "$(leased)"
-check_eq "by one bind each" 5 "$(counter bound)"
+check_eq "by one bind each" 5 "$(comes_to bound 5)"
 
 check "the pool is warm again" wait_until 10 pool_has idle "$WARM"
 router nmap -n -sn -oG "$tmp/nmap" 10.66.5.1-5 >"$tmp/output"
@@ -50,15 +50,15 @@ check_eq "by another container" different \
 	"$([[ $(lease 10.66.4.2 pid) == "$pid" ]] && echo the same || echo different)"
 
 # From here on, skepd has no part in it.
-asked=$(counter ask_arp) bound=$(counter bound) arps=$(counter leased_arp) ips=$(counter leased_ip)
+asked=$(contacts arp) bound=$(counter bound) arps=$(counter leased_arp) ips=$(counter leased_ip)
 kill -STOP "$skepd_pid"
 check "pings reach a leased address while skepd stands still" client ping -q -c 5 -i 0.05 -W 5 10.66.4.2
 check "who-has, too" who_has 10.66.4.2
 check "and pages" page 10.66.4.4
 kill -CONT "$skepd_pid"
-check_eq "skepd was not asked" "$asked" "$(counter ask_arp)"
+check_eq "none of it is counted as a first contact" "$asked" "$(contacts arp)"
 check_eq "nothing was bound" "$bound" "$(counter bound)"
-check_eq "nothing of it is counted as IP to a dark address" 0 "$(counter ask_ip)"
+check_eq "nothing of it is counted as IP to a dark address" 0 "$(contacts ip)"
 check "the who-has counts as leased" counted leased_arp $((arps + 1))
 check "the pings and the page count as leased" counted leased_ip $((ips + 5 + 5))
 

@@ -26,10 +26,10 @@ check "generic: the bound address goes on answering" client ping -q -c 5 -i 0.05
 check "generic: one arping is enough" who_has 10.66.4.3
 check "generic: a page comes from a dark address" client curl -sSf -m 10 -o "$tmp/page" http://10.66.4.4/
 check_match "generic: it is the page" FileBox "$(cat "$tmp/page")"
-asked=$(counter ask_arp)
+asked=$(contacts arp)
 bytes=$(client curl -sSf -m 20 "ftp://10.66.4.4/pub/price-list-2026.csv" | wc -c)
 check_eq "generic: a file comes whole" "$(wc -c <"$SKEP_TEMPLATE/srv/ftp/pub/price-list-2026.csv")" "$bytes"
-check_eq "generic: skepd has no part in it" "$asked" "$(counter ask_arp)"
+check_eq "generic: nothing of it asked for a dark address" "$asked" "$(contacts arp)"
 check "generic: frames to leases are redirected" counted leased_ip 10
 
 # A router with a warm cache
@@ -37,7 +37,7 @@ mac=$(lease 10.66.4.2 mac)
 router ip neigh replace 10.66.4.2 lladdr "$mac" dev "$LAB_LAN" nud permanent
 ctl release 10.66.4.2 >"$tmp/output"
 check "generic: IP without ARP binds, and the packet arrives" client ping -q -c 1 -W 5 10.66.4.2
-check_eq "generic: by a packet that was held" 1 "$(counter ask_ip)"
+check_eq "generic: by that packet" 1 "$(contacts ip)"
 check "generic: the box's own traffic passes" router ping -q -c 3 -i 0.05 -W 5 "$LAB_BOX"
 
 done_testing

@@ -87,7 +87,7 @@ for requester in "${requesters[@]}"; do
 	! wait "$requester" || ((++answered))
 done
 check_eq "all are answered" 12 "$answered"
-check_eq "each by one bind" $((bound + 12)) "$(counter bound)"
+check_eq "each by one bind" $((bound + 12)) "$(comes_to bound $((bound + 12)))"
 check_farm "after the third"
 
 # Again and again, with containers being started and removed.

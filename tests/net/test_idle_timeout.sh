@@ -17,6 +17,7 @@ who_has 10.66.4.3
 who_has 10.66.4.4
 heard=$(lease 10.66.4.2 pid) speaking=$(lease 10.66.4.3 pid) quiet=$(lease 10.66.4.4 pid)
 mac=$(lease 10.66.4.3 mac)
+came=$([[ $BIND == kernel ]] && echo 1 || echo 0) # a held frame is not counted
 listen=$(ethernet "$(lease 10.66.4.2 mac)" 02:00:00:00:00:01 0800 "$(echo_reply 10.66.0.77 10.66.4.2)")
 speak=$(ethernet "$BROADCAST" "$mac" 0806 "$(arp 1 "$mac" 10.66.4.3 "$NOBODY" 10.66.4.3)")
 in_container "$quiet" touch /root/old
@@ -31,7 +32,7 @@ check_eq "it alone" 1 "$(counter released_idle)"
 check_eq "frames to an address keep it" "$heard" "$(lease 10.66.4.2 pid)"
 check_eq "though nothing but the first is-at came from it" 1 "$(lease 10.66.4.2 packets_out)"
 check_eq "so do frames from it" "$speaking" "$(lease 10.66.4.3 pid)"
-check_eq "though nothing came to it" 0 "$(lease 10.66.4.3 packets_in)"
+check_eq "though nothing came to it but what it was bound for" "$came" "$(lease 10.66.4.3 packets_in)"
 check "the container of the one released is gone" wait_until 10 is_gone "$quiet"
 check "when the frames stop, the other two go" wait_until 10 counted released_idle 3
 check_eq "no address is leased" '' "$(leased)"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kill -9 of skepd: bound addresses go on answering without it, since their frames never needed it, and
-# dark ones stay dark; whoever starts next, and however often it is killed while it does, finds the farm
+# kill -9 of skepd: bound addresses go on answering without it, since their frames never needed it. Dark
+# ones stay dark where skepd binds; else they are answered as long as containers are idle. Whoever starts next, and however often it is killed while it does, finds the farm
 # again. What exactly the next one takes over is test_adopt.sh's.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
@@ -36,7 +36,16 @@ check "the pings come to their end" wait "$pings"
 check_match "none is lost" ' 0% packet loss' "$(cat "$tmp/pings")"
 check "a page comes from a bound address" client curl -sSf -m 5 -o "$tmp/page" http://10.66.4.3/
 check "so does is-at" who_has 10.66.4.3
-check_status "a dark address stays dark" 1 who_has 10.66.4.4
+if [[ $BIND == daemon ]]; then
+	check_status "a dark address stays dark" 1 is_answered 10.66.4.4
+else
+	for ((i = 4; i < 4 + WARM; i++)); do
+		check "a dark address is answered, by an idle container ($i)" is_answered "10.66.4.$i"
+	done
+	check_status "when there is none, it stays dark" 1 is_answered "10.66.4.$((4 + WARM))"
+	leases=$(bpftool map dump pinned "$bpf_dir/leases" | grep -c '"state": 1')
+	check_eq "they wait for skepd, and no other" "$WARM" "$leases"
+fi
 check "the maps are where they were" bpftool map dump pinned "$bpf_dir/leases"
 check "its helpers end by themselves" wait_until 10 no_helpers
 
@@ -57,10 +66,11 @@ done
 
 skepd_start
 check_farm "after all this"
+[[ $BIND == daemon ]] || check "what was bound meanwhile is settled" is_settled 10.66.4.4
 check "both leases are there" test -n "$(lease 10.66.4.2 pid)" -a -n "$(lease 10.66.4.3 pid)"
 check_eq "the secret is that of before" "$secret" "$(sha256sum <"$state_dir/secret")"
 check "the uplink is promiscuous" is_promiscuous
-check "dark addresses are bound" who_has 10.66.4.5
+check "dark addresses are bound" who_has 10.66.4.9
 check "the last one stops" skepd_stop
 check_status "the uplink is not promiscuous any more" 1 is_promiscuous
 check_eq "and nothing of any of them is left" '' "$(leftovers)"

@@ -16,13 +16,15 @@ lab_up
 skepd_start
 check_eq "without leases, the map is empty" '[]' "$(dump leases)"
 check "an address is bound" client ping -q -c 3 -i 0.05 -W 5 10.66.4.2
+check "and its container told" wait_until 5 is_settled 10.66.4.2
+wait_until 5 counted bound 1 || true
 dump leases >"$tmp/leases"
 
 check_eq "leases: one entry" 1 "$(jq length "$tmp/leases")"
 check_eq "leases: the key is the address, with VLAN and uplink" '10.66.4.2 0 0' \
 	"$(dotted '.[0].key' <"$tmp/leases") $(jq -r '.[0].key | "\(.vlan) \(.uplink)"' "$tmp/leases")"
 check_eq "leases: the fields have names" \
-	'bind_ns bound_ns container eth0 id last_in_ns last_out_ns mac packets_in packets_out port' \
+	'bind_ns bound_ns container eth0 id last_in_ns last_out_ns mac packets_in packets_out port settle_ns state' \
 	"$(jq -r '.[0].value | keys | join(" ")' "$tmp/leases")"
 check_eq "leases: the link address is the one that skepctl names" "$(lease 10.66.4.2 mac | tr -d :)" \
 	"$(jq -r '.[0].value.mac[]' "$tmp/leases" | xargs printf '%02x')"
@@ -30,6 +32,10 @@ check_eq "leases: so is the container" "$(lease 10.66.4.2 container)" "c$(jq '.[
 check_eq "leases: and the time of the bind" "$(lease 10.66.4.2 bind_us | jq '. * 10 | round')" \
 	"$(jq '.[0].value.bind_ns / 100 | floor' "$tmp/leases")"
 check "leases: packets are counted" jq -e '.[0].value | .packets_in >= 3 and .packets_out >= 3' "$tmp/leases"
+check_eq "leases: the link address inside is the same, once it is settled" '3 true' \
+	"$(jq -r '.[0].value | "\(.state) \(.mac == .eth0)"' "$tmp/leases")"
+check_eq "leases: that took time, unless skepd has bound it" "$([[ $BIND == kernel ]] && echo true || echo false)" \
+	"$(jq '.[0].value.settle_ns > 0' "$tmp/leases")"
 port=$(jq '.[0].value.port' "$tmp/leases")
 check_eq "leases: the port is one of the containers' veths" 1 \
 	"$(ports | grep -Fxc "$(box ip -j link show | jq -r --argjson port "$port" '.[] | select(.ifindex == $port).ifname')")"

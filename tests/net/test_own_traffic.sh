@@ -39,7 +39,7 @@ wait "$to_box" "$from_box" || true
 check_match "no ping to the box is lost" ' 0% packet loss' "$(cat "$tmp/to-box")"
 check_match "no ping from the box is lost" ' 0% packet loss' "$(cat "$tmp/from-box")"
 check "the sweep comes to its end" wait "$nmap"
-check "it has bound addresses meanwhile" pool_has bound "$(leased | wc -l)"
+check "it has bound addresses meanwhile" wait_until 5 pool_has bound "$(leased | wc -l)"
 check_match "some of those swept, and none else" '^(10\.66\.20\.[0-9]+ ?)+$' "$(leased | tr '\n' ' ')"
 
 # Who-has for what is somebody's: never bound.

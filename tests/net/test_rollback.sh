@@ -4,12 +4,13 @@
 # A bind that fails half-way leaves nothing half bound: the address is dark, no map holds it, the
 # container is quarantined with the reason and replaced, and the next who-has succeeds. The failures are
 # real: the kernel refuses the address, or the map `ports` has an entry already. (A map that refuses a
-# lease is in test_faults.sh: 262,144 entries are not filled up in a test.)
+# lease is in test_faults.sh: 262,144 entries are not filled up in a test.) All of it is of skepd's own
+# binds; how settling fails, where the uplink program binds, is in test_faults.sh and test_quarantine.sh.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/invariants.sh"
 
-WARM=1 MAX=4
+BIND=daemon WARM=1 MAX=4
 
 # bytes NUMBER SIZE: in the machine's order, as bpftool wants them
 bytes() {

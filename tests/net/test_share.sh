@@ -62,7 +62,7 @@ done
 check_eq "two containers have all of them" '3 3' "$(containers bound leases | tr '\n' ' ' | sed 's/ $//')"
 check_eq "they were given in turn" "$(of 2 container) $(of 3 container) $(of 2 container) $(of 3 container)" \
 	"$(of 4 container) $(of 5 container) $(of 6 container) $(of 7 container)"
-check_eq "six binds, four of them shared" '6 4' "$(counter bound) $(counter shared)"
+check_eq "six binds, four of them shared" '6 4' "$(comes_to bound 6) $(counter shared)"
 check_eq "each has a link address of its own" 6 "$(ctl --json leases | jq '[.leases[].mac] | unique | length')"
 for a in $shared; do
 	check_eq "10.66.4.$a answers with its own" "$(of "$a" mac)" "$(mac_in_answer "10.66.4.$a")"

@@ -24,7 +24,7 @@ next=0
 while ((next < 16)) && ! wait_until 1 all_bound "10.66.6.$next"; do
 	((++next))
 done
-check "in the end all containers there may be are bound" pool_has bound "$MAX"
+check "in the end all containers there may be are bound" wait_until 5 pool_has bound "$MAX"
 check_eq "none waits, none is being made" '0 0' "$(pool idle) $(pool starting)"
 check_eq "there are as many leases" "$MAX" "$(leased | wc -l)"
 

@@ -108,7 +108,7 @@ for address in 10.66.9.1 10.66.9.77 10.66.9.200; do
 	check "a host's is answered for" who_has "$address"
 done
 check_eq "by itself alone: nothing more was bound" 10.66.9.50 "$(leased)"
-check_eq "nor was it tried" 1 "$(counter bound)"
+check_eq "nor was it tried" 1 "$(comes_to bound 1)"
 
 # What was found holds.
 round=$(sweep_of round)

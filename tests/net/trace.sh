@@ -25,7 +25,7 @@ descriptors() {
 }
 
 # steps_in TRACE DESCRIPTORS: one line for each system call: NAME, the how-manieth of this name, and
-# what it does, so that one step can be told from another
+# what it does, so that one step can be told from another. A lease that is settled is written twice.
 steps_in() {
 	awk 'FILENAME == ARGV[1] { map[$1] = $2; next }
 		/^[a-z_0-9]+\(/ {
@@ -33,6 +33,7 @@ steps_in() {
 			what = name
 			if (match($0, /BPF_MAP_[A-Z]+/)) what = tolower(substr($0, RSTART + 8, RLENGTH - 8))
 			if (match($0, /map_fd=[0-9]+/)) what = what "_" map[substr($0, RSTART + 7, RLENGTH - 7)]
+			if (what == "update_leases" && leases++) what = "update_leases_again"
 			if (/^sendmsg/ && match($0, /iov_base="\\[0-9]/)) what = what "_message_" substr($0, RSTART + 11, 1)
 			if (/AF_PACKET/) what = "send_frame"
 			print name, ++count[name], what
@@ -51,7 +52,7 @@ trace() {
 	: >"$tmp/trace"
 	strace -q -o "$tmp/trace" -e trace="$STEPS" "$@" -p "$pid" 2>>"$tmp/strace" &
 	tracer=$!
-	wait_until 5 is_traced "$pid" || fail "strace can be attached" "$(cat "$tmp/strace")"
+	wait_until 20 is_traced "$pid" || fail "strace can be attached" "$(cat "$tmp/strace")"
 	wait_until 1 grep -q bpf "$tmp/trace" || true
 }
 end_trace() {
@@ -60,15 +61,16 @@ end_trace() {
 }
 
 trace_keepers() { # OPTION...
-	local pid options=()
-	for pid in $(keepers); do
+	local pid pids options=()
+	mapfile -t pids < <(keepers) # one that comes meanwhile is not traced
+	for pid in "${pids[@]}"; do
 		options+=(-p "$pid")
 	done
 	: >"$tmp/trace"
 	strace -q -o "$tmp/trace" "$@" "${options[@]}" 2>>"$tmp/strace" &
 	tracer=$!
-	for pid in $(keepers); do
-		wait_until 5 is_traced "$pid"
+	for pid in "${pids[@]}"; do
+		wait_until 20 is_traced "$pid" || diag "the keeper $pid is not traced: $(cat "$tmp/strace")"
 	done
 }
 
@@ -84,11 +86,11 @@ bind_begin() {
 	# shellcheck disable=SC2034 # for the test to wait for
 	asking=$spawned
 }
-bind_end() { [[ -n $(lease "$address" pid) ]] && farm_settled; }
+bind_end() { is_settled "$address" && farm_settled; }
 release_begin() { ctl release "$address" >"$tmp/released" 2>&1 || true; }
 release_end() { is_dark "$address" && farm_settled; }
 
-# record WHAT: the steps that it takes, to $tmp/steps.WHAT
+# record WHAT: the steps that it takes, to $tmp/steps.WHAT; again, where they have come to be others
 record() {
 	descriptors "$skepd_pid" >"$tmp/descriptors"
 	trace "$skepd_pid"
@@ -96,7 +98,7 @@ record() {
 	wait_until 5 "$1_end" || fail "$1 comes to its end"
 	end_trace
 	steps_in "$tmp/trace" "$tmp/descriptors" | grep -v lookup_counters >"$tmp/steps.$1" # of the clock's
-	: >"$tmp/covered.$1"
+	: >>"$tmp/covered.$1"
 }
 
 # The first of each kind of step.

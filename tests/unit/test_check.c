@@ -21,6 +21,7 @@
 #include "check.h"
 #include "cleanup.h"
 #include "log.h"
+#include "plumb.h"
 
 #define TREE_MAX 64
 
@@ -242,6 +243,85 @@ static void take_line(void *data, int priority, const char *line)
 	logged->n++;
 	logged->priorities |= 1U << priority;
 	assert_true(!strncmp(line, "t.conf:4: ", strlen("t.conf:4: ")));
+}
+
+/* struct told - the first line that is for information, and how many there are */
+struct told {
+	unsigned int n;
+	char line[LOG_LINE_MAX];
+};
+
+static void take_told(void *data, int priority, const char *line)
+{
+	struct told *told = data;
+
+	if (priority != LOG_INFO || told->n++)
+		return;
+	snprintf(told->line, sizeof(told->line), "%s", line);
+}
+
+/* @n ranges on "lo", and one on another uplink, all of one template; it is in line 1, they follow.
+ */
+static struct config *configure_ranges(const struct tree *tree, unsigned int n, const char *pool)
+{
+	char error[CONFIG_ERROR_MAX] = "";
+	struct config *config = NULL;
+	cleanup_free char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_non_null(f);
+	fprintf(f, "template \"basic\" { rootfs = \"%s/root\" }\n", tree->path);
+	fputs("uplink \"lo\" { gateway = \"10.0.0.1\"\n", f);
+	for (unsigned int i = 0; i < n; i++)
+		fprintf(f, "range \"10.0.%u.0/24\" { template = \"basic\" }\n", i);
+	fputs("} uplink \"second\" { range \"10.1.0.0/24\" { template = \"basic\" } }\n", f);
+	fprintf(f, "pool { warm = 1 max = 1 %s } state_dir = \"%s/s\" run_dir = \"%s/r\"\n", pool,
+		tree->path, tree->path);
+	fclose(f);
+	if (config_parse("t.conf", text, &config, error) < 0)
+		fail_msg("%s", error);
+	strcpy(config->uplinks[1].name, "lo"); /* no other one is everywhere */
+	return config;
+}
+
+/* @expected: NULL when nothing is to be told */
+static void tells(struct config *config, const char *expected)
+{
+	struct told told = {};
+	char error[CONFIG_ERROR_MAX] = "";
+	int err;
+
+	log_set_sink(take_told, &told);
+	err = check_machine(config, error);
+	log_set_sink(NULL, NULL);
+	config_free(config);
+	assert_string_equal(error, "");
+	assert_int_equal(err, 0);
+	assert_string_equal(told.line, expected ? expected : "");
+	assert_int_equal(told.n, expected ? 1 : 0);
+}
+
+static void another_gateway(void **state)
+{
+	tells(configure_ranges(*state, 1, ""),
+	      "t.conf:4: range 10.1.0.0/24 has another gateway than the first one of template "
+	      "\"basic\", in line 3: its addresses are bound by skepd, not by the uplink program; "
+	      "a "
+	      "template of its own changes that");
+}
+
+/* That there is another gateway, too, does not matter any more. */
+static void more_ranges_than_segments(void **state)
+{
+	tells(configure_ranges(*state, PLUMB_SEGMENTS_MAX, ""),
+	      "t.conf:1: template \"basic\" has more than 64 ranges: their addresses are bound by "
+	      "skepd, not by the uplink program; several templates of fewer ranges change that");
+}
+
+static void daemon_by_choice(void **state)
+{
+	tells(configure_ranges(*state, PLUMB_SEGMENTS_MAX, "bind = \"daemon\""), NULL);
 }
 
 /* No machine has groups for so many, whatever else it has. */
@@ -476,6 +556,9 @@ int main(void)
 		tree_test(root_is_file),
 		tree_test(unused_template_is_not_looked_at),
 		tree_test(holes),
+		tree_test(another_gateway),
+		tree_test(more_ranges_than_segments),
+		tree_test(daemon_by_choice),
 		tree_test(more_than_any_machine),
 		tree_test(no_init),
 		tree_test(init_not_executable),

@@ -51,11 +51,11 @@
 	EIGHT("6")   \
 	EIGHT("7")
 #define LOOK "look before it for a key, value, comma or brace missing or too many"
-#define POOL_KEYS                                                                          \
-	"warm, max, min_idle_warm, when_exhausted, evict_after, addresses_per_container, " \
-	"binds_per_second, binds_per_requester, reflections_per_container, "               \
-	"reflections_max, reflections_per_second, memory, host_memory, verify_rate, "      \
-	"flows, egress_max_packets, egress_max_bits"
+#define POOL_KEYS                                                                      \
+	"warm, max, min_idle_warm, bind, when_exhausted, evict_after, "                \
+	"addresses_per_container, binds_per_second, binds_per_requester, "             \
+	"reflections_per_container, reflections_max, reflections_per_second, memory, " \
+	"host_memory, verify_rate, flows, egress_max_packets, egress_max_bits"
 #define TEMPLATE_KEYS                                                                 \
 	"rootfs, init, memory, disk, inodes, processes, files, cpu, sysfs, listens, " \
 	"no_new_privs, policy"
@@ -216,6 +216,12 @@ static const struct error_case error_cases[] = {
 	 "or raise warm"},
 	{"min_idle_warm_too_large", AT_TOP("pool { min_idle_warm = 65537 }"),
 	 "t.conf:2: min_idle_warm cannot be \"65537\"; give a number from 0 to 65536"},
+	{"bind_unknown", AT_TOP("pool {\nbind = \"xdp\" }"),
+	 "t.conf:3: bind cannot be \"xdp\"; write kernel or daemon"},
+	{"bind_empty", AT_TOP("pool {\nbind = \"\" }"),
+	 "t.conf:3: bind cannot be \"\"; write kernel or daemon"},
+	{"bind_outside_of_the_pool", AT_TOP("bind = \"kernel\""),
+	 "t.conf:2: unknown key bind; known here: " TOP_KEYS},
 	{"when_exhausted_unknown", AT_TOP("pool {\nwhen_exhausted = \"panic\" }"),
 	 "t.conf:3: when_exhausted cannot be \"panic\"; write evict, silent or share"},
 	{"when_exhausted_empty", AT_TOP("pool {\nwhen_exhausted = \"\" }"),
@@ -554,6 +560,7 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->warm, 32);
 	assert_int_equal(config->max, 256);
 	assert_int_equal(config->min_idle_warm, 0);
+	assert_int_equal(config->bind, BIND_KERNEL);
 	assert_int_equal(config->when_exhausted, EXHAUSTED_EVICT);
 	assert_int_equal(config->evict_after, 60);
 	assert_int_equal(config->addresses_per_container, 16);
@@ -620,7 +627,8 @@ static const char every_key[] =
 	"template \"three\" { rootfs = three memory = 1048576G disk = \"1048576G\" "
 	"inodes = 16777216 files = 1048576 cpu = \"100000%\" sysfs = none listens = {} }\n"
 	"uplink eth1 { xdp = generic range \"10.0.0.0/31\" { template = two } }\n"
-	"pool\n{ max = 65536 warm = 1 min_idle_warm = 1 when_exhausted = share evict_after = "
+	"pool\n{ max = 65536 warm = 1 min_idle_warm = 1 bind = daemon when_exhausted = share "
+	"evict_after = "
 	"31536000 "
 	"addresses_per_container = 4096 binds_per_second = 10000000 binds_per_requester = 0 "
 	"reflections_per_container = 4096 reflections_max = 0 reflections_per_second = 10000000 "
@@ -643,6 +651,7 @@ static void every_top_key(void **state)
 	assert_int_equal(config->warm, 1);
 	assert_int_equal(config->max, 65536);
 	assert_int_equal(config->min_idle_warm, 1);
+	assert_int_equal(config->bind, BIND_DAEMON);
 	assert_int_equal(config->when_exhausted, EXHAUSTED_SHARE);
 	assert_int_equal(config->evict_after, 31536000);
 	assert_int_equal(config->addresses_per_container, 4096);
@@ -728,6 +737,15 @@ static void evict_by_name(void **state)
 	(void)state;
 	assert_int_equal(config->when_exhausted, EXHAUSTED_EVICT);
 	assert_int_equal(config->evict_after, 0);
+	config_free(config);
+}
+
+static void kernel_by_name(void **state)
+{
+	struct config *config = parse(AT_TOP("pool { bind = \"kernel\" }"));
+
+	(void)state;
+	assert_int_equal(config->bind, BIND_KERNEL);
 	config_free(config);
 }
 
@@ -971,6 +989,7 @@ static void example_has_every_key(void **state)
 		"warm",
 		"max",
 		"min_idle_warm",
+		"bind",
 		"when_exhausted",
 		"evict_after",
 		"addresses_per_container",
@@ -1044,6 +1063,7 @@ static const struct CMUnitTest plain_tests[] = {
 	cmocka_unit_test(every_template_key),
 	cmocka_unit_test(the_most_of_all),
 	cmocka_unit_test(evict_by_name),
+	cmocka_unit_test(kernel_by_name),
 	cmocka_unit_test(every_uplink_key),
 	cmocka_unit_test(every_range_key),
 	cmocka_unit_test(template_used),

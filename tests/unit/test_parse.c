@@ -21,6 +21,7 @@
 /**
  * struct row - a frame and what is read from it
  * @mac, @sender, @target: what a whole ARP or IPv4 frame says; @kind likewise
+ * @protocol: an IPv4 frame's; 0 for the pings that most of them are
  *
  * The Ethernet addresses and the tag have to be read from every frame that is long enough for them.
  */
@@ -32,6 +33,7 @@ struct row {
 	__u16 vlan;
 	__u8 kind;
 	const char *mac, *sender, *target;
+	__u8 protocol;
 };
 
 #define TO_ALL MAC_ALL MAC_ROUTER
@@ -100,6 +102,15 @@ static const struct row whole[] = {
 	 .verdict = SKEP_LEASED_IP, IS_PING},
 	{"IPv4 without payload", BYTES(TO_LEASE TYPE_IPV4 IPV4_FROM("\x45", IP_CLIENT, IP_LEASED)),
 	 .verdict = SKEP_LEASED_IP, IS_PING},
+	{"IPv4 with UDP",
+	 BYTES(TO_LEASE TYPE_IPV4
+	       "\x45\x01\x02\x03\x04\x05\x06\x07\x08\x11\x0a\x0b" IP_CLIENT IP_LEASED),
+	 .verdict = SKEP_LEASED_IP, IS_PING, .protocol = 17},
+	{"IPv4 with TCP, options and a tag",
+	 BYTES(TO_LEASE TAG_7 TYPE_IPV4
+	       "\x46\x01\x02\x03\x04\x05\x06\x07\x08\x06\x0a\x0b" IP_CLIENT IP_LEASED
+	       "\x94\x04\x00\x00"),
+	 .verdict = SKEP_LEASED_IP, TAGGED(7), IS_PING, .protocol = 6},
 	/* Who may be answered is the uplink's to say: a lease gets what its segment carries. */
 	{"IPv4 from nobody", BYTES(TO_LEASE TYPE_IPV4 IPV4(IP_NONE, IP_LEASED)),
 	 .verdict = SKEP_LEASED_IP, SAYS(IPV4, MAC_ROUTER, IP_NONE, IP_LEASED)},
@@ -280,6 +291,8 @@ static void parses(void **state)
 
 	expect(row, row->in.len, &expected);
 	expected.kind = row->kind;
+	if (row->kind == FRAME_IPV4)
+		expected.protocol = row->protocol ? row->protocol : 1;
 	memcpy(expected.sender_mac, row->mac, 6);
 	memcpy(expected.sender.octet, row->sender, 4);
 	memcpy(expected.target.octet, row->target, 4);

@@ -27,8 +27,8 @@ static void a_new_pool_is_empty(void **state)
 	}
 	check_nothing(pool, T0);
 	assert_int_equal(pool_wake_ns(pool, T0), 0);
-	assert_int_equal(pool_take(pool, 0), POOL_NO_SLOT);
-	assert_int_equal(pool_take(pool, 1), POOL_NO_SLOT);
+	assert_int_equal(take_oldest(pool, 0), POOL_NO_SLOT);
+	assert_int_equal(take_oldest(pool, 1), POOL_NO_SLOT);
 	assert_int_equal(pool_share(pool, 0), POOL_NO_SLOT);
 	assert_int_equal(pool_surplus(pool), POOL_NO_SLOT);
 	assert_int_equal(pool_shortage(pool, 1), 0);
@@ -59,12 +59,12 @@ static void the_life_of_a_slot(void **state)
 	assert_int_equal(pool_state(pool, 0), SKEP_STATE_STARTING);
 	check_counts_are(pool, [SKEP_STATE_STARTING] = 1);
 	assert_false(pool_is_empty(pool));
-	assert_int_equal(pool_take(pool, 0), POOL_NO_SLOT);
+	assert_int_equal(take_oldest(pool, 0), POOL_NO_SLOT);
 	pool_started(pool, 0);
 	assert_int_equal(pool_state(pool, 0), SKEP_STATE_IDLE);
 	check_counts_are(pool, [SKEP_STATE_IDLE] = 1);
 	assert_int_equal(pool_count_idle(pool, 0), 1);
-	assert_int_equal(pool_take(pool, 0), 0);
+	assert_int_equal(take_oldest(pool, 0), 0);
 	assert_int_equal(pool_count_idle(pool, 0), 0);
 	assert_int_equal(pool_state(pool, 0), SKEP_STATE_BOUND);
 	check_counts_are(pool, [SKEP_STATE_BOUND] = 1);
@@ -90,9 +90,9 @@ static void an_idle_container_may_be_given_up(void **state)
 	pool_give_up(pool, 1);
 	check_counts_are(pool, [SKEP_STATE_IDLE] = 2, [SKEP_STATE_RECYCLING] = 1);
 	assert_int_equal(pool_count_idle(pool, 0), 2);
-	assert_int_equal(pool_take(pool, 0), 0);
-	assert_int_equal(pool_take(pool, 0), 2);
-	assert_int_equal(pool_take(pool, 0), POOL_NO_SLOT);
+	assert_int_equal(take_oldest(pool, 0), 0);
+	assert_int_equal(take_oldest(pool, 0), 2);
+	assert_int_equal(take_oldest(pool, 0), POOL_NO_SLOT);
 }
 
 static void a_starting_container_may_be_given_up(void **state)
@@ -121,13 +121,13 @@ static void the_oldest_idle_container_is_taken(void **state)
 	pool_started(pool, 2);
 	pool_started(pool, 0);
 	pool_started(pool, 1);
-	assert_int_equal(pool_take(pool, 0), 2);
+	assert_int_equal(take_oldest(pool, 0), 2);
 	check_start(pool, T0, 3);
 	pool_started(pool, 3);
-	assert_int_equal(pool_take(pool, 0), 0);
-	assert_int_equal(pool_take(pool, 0), 1);
-	assert_int_equal(pool_take(pool, 0), 3);
-	assert_int_equal(pool_take(pool, 0), POOL_NO_SLOT);
+	assert_int_equal(take_oldest(pool, 0), 0);
+	assert_int_equal(take_oldest(pool, 0), 1);
+	assert_int_equal(take_oldest(pool, 0), 3);
+	assert_int_equal(take_oldest(pool, 0), POOL_NO_SLOT);
 }
 
 static void the_oldest_dirty_slot_is_recycled(void **state)
@@ -236,11 +236,11 @@ static void templates_do_not_mix(void **state)
 	assert_int_equal(pool_template(pool, 0), 0);
 	assert_int_equal(pool_template(pool, 1), 1);
 	assert_int_equal(pool_count_idle(pool, 0), 1);
-	assert_int_equal(pool_take(pool, 1), 1);
+	assert_int_equal(take_oldest(pool, 1), 1);
 	assert_int_equal(pool_count_idle(pool, 1), 0);
 	assert_int_equal(pool_count_idle(pool, 0), 1);
-	assert_int_equal(pool_take(pool, 1), POOL_NO_SLOT);
-	assert_int_equal(pool_take(pool, 0), 0);
+	assert_int_equal(take_oldest(pool, 1), POOL_NO_SLOT);
+	assert_int_equal(take_oldest(pool, 0), 0);
 	/* A slot may serve another template in its next life. */
 	pool_set_warm(pool, 0, 0);
 	pool_set_warm(pool, 1, 0);
@@ -263,10 +263,10 @@ static void a_bound_container_is_replaced(void **state)
 	(void)state;
 	start_all(pool, 2);
 	check_nothing(pool, T0);
-	assert_int_equal(pool_take(pool, 0), 0);
+	assert_int_equal(take_oldest(pool, 0), 0);
 	check_start(pool, T0, 2);
 	check_nothing(pool, T0);
-	assert_int_equal(pool_take(pool, 0), 1);
+	assert_int_equal(take_oldest(pool, 0), 1);
 	check_start(pool, T0, 3);
 	check_nothing(pool, T0);
 }
@@ -340,7 +340,7 @@ static void a_lowered_target_starts_nothing(void **state)
 	pool_set_warm(pool, 0, 2);
 	take_all(pool, 0, 2);
 	check_nothing(pool, T0);
-	assert_int_equal(pool_take(pool, 0), 2);
+	assert_int_equal(take_oldest(pool, 0), 2);
 	check_start(pool, T0, 4);
 }
 
@@ -370,7 +370,7 @@ static void warm_when_every_template_is(void **state)
 	check_job(pool, T0, POOL_START, 1, 0);
 	pool_started(pool, 1);
 	assert_true(pool_is_warm(pool));
-	assert_int_equal(pool_take(pool, 1), 0);
+	assert_int_equal(take_oldest(pool, 1), 0);
 	assert_false(pool_is_warm(pool));
 }
 
@@ -551,7 +551,7 @@ static void not_short_while_more_can_be_started(void **state)
 	assert_int_equal(pool_shortage(pool, 3), 2);
 	pool_started(pool, 5);
 	assert_int_equal(pool_shortage(pool, 3), 2);
-	assert_int_equal(pool_take(pool, 0), 5);
+	assert_int_equal(take_oldest(pool, 0), 5);
 	assert_int_equal(pool_shortage(pool, 3), 3);
 }
 
@@ -654,8 +654,8 @@ static void an_idle_container_is_adopted(void **state)
 	check_nothing(pool, T0);
 	pool_started(pool, 0);
 	assert_true(pool_is_warm(pool));
-	assert_int_equal(pool_take(pool, 0), POOL_NO_SLOT);
-	assert_int_equal(pool_take(pool, 1), 2);
+	assert_int_equal(take_oldest(pool, 0), POOL_NO_SLOT);
+	assert_int_equal(take_oldest(pool, 1), 2);
 	pool_give_up(pool, 2);
 	check_job(pool, T0, POOL_RECYCLE, 2, 1);
 	check_job(pool, T0, POOL_START, 1, 1);
@@ -670,7 +670,7 @@ static void a_bound_container_is_adopted(void **state)
 	assert_int_equal(pool_state(pool, 0), SKEP_STATE_BOUND);
 	assert_int_equal(pool_leases(pool, 0), 0);
 	assert_int_equal(pool_count_idle(pool, 0), 0);
-	assert_int_equal(pool_take(pool, 0), POOL_NO_SLOT);
+	assert_int_equal(take_oldest(pool, 0), POOL_NO_SLOT);
 	/* Its leases are found one by one. */
 	assert_int_equal(pool_set_groups(pool, 1, 3), 0);
 	assert_int_equal(pool_share(pool, 0), POOL_NO_SLOT);
@@ -712,7 +712,7 @@ static void drained(void **state)
 
 	(void)state;
 	start_all(pool, 4);
-	assert_int_equal(pool_take(pool, 0), 0);
+	assert_int_equal(take_oldest(pool, 0), 0);
 	check_start(pool, T0, 4);
 	pool_drain(pool);
 	check_counts_are(

@@ -134,7 +134,7 @@ static void refusals_pause_like_deaths(void **state)
 	(void)state;
 	start_all(pool, 3);
 	check_pause(pool_died(pool, 1, T0), 1);
-	assert_int_equal(pool_take(pool, 0), 0);
+	assert_int_equal(take_oldest(pool, 0), 0);
 	check_pause(pool_refused(pool, 0, T0 + NS_PER_SEC), 2);
 	assert_int_equal(pool_state(pool, 0), SKEP_STATE_FAILED);
 	check_nothing(pool, T0 + 3 * NS_PER_SEC - 1);
@@ -149,7 +149,7 @@ static void the_pause_for_deaths_ends_when_one_is_bound(void **state)
 	assert_int_equal(pool_set_groups(pool, 1, 1), 0);
 	start_all(pool, 2);
 	check_pause(pool_died(pool, 0, T0), 1);
-	assert_int_equal(pool_take(pool, 0), 1);
+	assert_int_equal(take_oldest(pool, 0), 1);
 	check_nothing(pool, T0); /* it may refuse its address yet */
 	pool_add_lease(pool, 1, 0);
 	check_start(pool, T0, 2);
@@ -240,7 +240,7 @@ static void the_quarantined_are_recycled_after_a_minute(void **state)
 	start_all(pool, 3);
 	pool_set_warm(pool, 0, 0);
 	pool_died(pool, 1, T0);
-	assert_int_equal(pool_take(pool, 0), 0);
+	assert_int_equal(take_oldest(pool, 0), 0);
 	pool_refused(pool, 0, T0 + 10);
 	check_counts_are(pool, [SKEP_STATE_IDLE] = 1, [SKEP_STATE_FAILED] = 2);
 	check_nothing(pool, T0 + QUARANTINE_NS - 1);
@@ -270,7 +270,7 @@ static void the_quarantined_are_replaced_beyond_max(void **state)
 		pool, [SKEP_STATE_NONE] = 2, [SKEP_STATE_IDLE] = 2, [SKEP_STATE_FAILED] = 1);
 	/* While it is cleaned up there is one more than max, and so no other is started. */
 	check_recycle(pool, T0 + QUARANTINE_NS, 0);
-	assert_int_equal(pool_take(pool, 0), 1);
+	assert_int_equal(take_oldest(pool, 0), 1);
 	pool_give_up(pool, 1);
 	check_recycle(pool, T0 + QUARANTINE_NS, 1);
 	check_nothing(pool, T0 + QUARANTINE_NS);
@@ -293,7 +293,7 @@ static void quarantine_has_a_bound(void **state)
 	assert_int_equal(pool_count(pool, SKEP_STATE_FAILED), POOL_QUARANTINE_MAX);
 	assert_int_equal(pool_died(pool, n - 2, T0 + 100).released, 0);
 	assert_int_equal(pool_state(pool, 0), SKEP_STATE_RECYCLING);
-	assert_int_equal(pool_take(pool, 0), n - 1);
+	assert_int_equal(take_oldest(pool, 0), n - 1);
 	assert_int_equal(pool_refused(pool, n - 1, T0 + 200).released, 1);
 	check_counts_are(
 		pool, [SKEP_STATE_FAILED] = POOL_QUARANTINE_MAX, [SKEP_STATE_RECYCLING] = 2);
@@ -443,7 +443,7 @@ static void retries_count_against_max(void **state)
 	for (__u32 slot = 0; slot < 3; slot++) {
 		check_start(pool, T0, slot);
 		pool_started(pool, slot);
-		assert_int_equal(pool_take(pool, 0), slot);
+		assert_int_equal(take_oldest(pool, 0), slot);
 		pool_give_up(pool, slot);
 	}
 	for (__u32 slot = 0; slot < 3; slot++) {
@@ -633,7 +633,7 @@ static void a_lease_makes_deaths_begin_anew(void **state)
 	assert_int_equal(pool_set_groups(pool, 1, 1), 0);
 	start_all(pool, 10);
 	now_ns = die_in_a_row(pool, 0, POOL_FAILURES_MAX - 1, T0);
-	assert_int_equal(pool_take(pool, 0), 4);
+	assert_int_equal(take_oldest(pool, 0), 4);
 	pool_add_lease(pool, 4, 0);
 	die_in_a_row(pool, 5, POOL_FAILURES_MAX, now_ns);
 	assert_int_equal(pool_off(pool), 1);
@@ -666,7 +666,7 @@ static void what_is_off_gives_what_it_has(void **state)
 	assert_int_equal(pool_count_idle(pool, 0), 2);
 	assert_int_equal(pool_surplus(pool), POOL_NO_SLOT);
 	take_all(pool, 0, 2);
-	assert_int_equal(pool_take(pool, 0), POOL_NO_SLOT);
+	assert_int_equal(take_oldest(pool, 0), POOL_NO_SLOT);
 	check_nothing(pool, now_ns);
 }
 

@@ -222,7 +222,7 @@ static void the_next_life_begins_without_leases(void **state)
 	pool_recycled(pool, 0);
 	pool_set_warm(pool, 0, 1);
 	start_all(pool, 1);
-	assert_int_equal(pool_take(pool, 0), 0);
+	assert_int_equal(take_oldest(pool, 0), 0);
 	assert_int_equal(pool_leases(pool, 0), 0);
 	assert_int_equal(pool_share(pool, 0), POOL_NO_SLOT);
 	pool_add_lease(pool, 0, 1);

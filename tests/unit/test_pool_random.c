@@ -393,7 +393,7 @@ static void add_lease(struct model *m, __u32 slot, __u32 group)
 /* Sometimes its lease is still to come. */
 static void do_take(struct model *m)
 {
-	__u32 t = roll(m, TEMPLATES), slot = pool_take(m->pool, t);
+	__u32 t = roll(m, TEMPLATES), slot = take_oldest(m->pool, t);
 
 	assert_int_equal(slot, oldest(m, SKEP_STATE_IDLE, t, false));
 	if (slot == POOL_NO_SLOT)

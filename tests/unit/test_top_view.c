@@ -193,6 +193,20 @@ static void a_panic_is_loud(void **state)
 	assert_true(screen.heading[2]);
 }
 
+/* As long as skepd has not caught up with the uplink program. */
+static void not_settled(void **state)
+{
+	struct screen screen;
+
+	(void)state;
+	draw(&screen, "{\"state\": \"running\", \"leases\": 12, \"unsettled\": 3}", LATENCY, "[]",
+	     80, 3);
+	assert_string_equal(screen.lines[0], "skep  running for 0:00:00, 12 leases, 3 not settled");
+	draw(&screen, "{\"state\": \"running\", \"leases\": 12, \"unsettled\": 0}", LATENCY, "[]",
+	     80, 3);
+	assert_string_equal(screen.lines[0], "skep  running for 0:00:00, 12 leases");
+}
+
 static void no_rates_yet(void **state)
 {
 	json_t *nothing = json_object();
@@ -211,6 +225,7 @@ int main(void)
 		cmocka_unit_test(the_whole),	cmocka_unit_test(any_size),
 		cmocka_unit_test(few_lines),	cmocka_unit_test(odd_answers),
 		cmocka_unit_test(no_rates_yet), cmocka_unit_test(a_panic_is_loud),
+		cmocka_unit_test(not_settled),
 	};
 
 	return cmocka_run_group_tests_name("top_view", tests, NULL, NULL);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Idle containers that the uplink program may give away, and a range that it gives them for. What
+ * skepd does in a farm, a test does by this. Included after harness.h.
+ */
+#ifndef SKEP_TESTS_BPF_IDLE_H
+#define SKEP_TESTS_BPF_IDLE_H
+
+#include "uplink.skel.h"
+
+#define IDLE_PORT(slot) (300 + (slot))
+#define IDLE_SERIAL(slot) (7000ULL + (slot))
+#define IDLE_POLICY 5
+#define IDLE_PREFIXLEN 15
+#define IDLE_GATEWAY_MAC "\x00\x1b\x21\x77\x77\x77"
+
+/* Makes the queue of a template. Return: its descriptor, for the caller to close. */
+static inline int idle_make_queue(const struct uplink_bpf *skel, __u32 template, __u32 room)
+{
+	int queue = bpf_map_create(BPF_MAP_TYPE_QUEUE, "idle_queue", 0, sizeof(struct skep_idle),
+				   room, NULL);
+
+	assert_true(queue >= 0);
+	assert_int_equal(
+		bpf_map_update_elem(bpf_map__fd(skel->maps.idle), &template, &queue, BPF_ANY), 0);
+	return queue;
+}
+
+static inline struct skep_offer idle_offer_of(__u32 slot)
+{
+	return (struct skep_offer){
+		.serial = IDLE_SERIAL(slot),
+		.port = IDLE_PORT(slot),
+		.eth0 = {0x02, 0x00, 0x5e, 0x00, (__u8)(slot >> 8), (__u8)slot},
+	};
+}
+
+static inline void idle_set_offer(const struct uplink_bpf *skel, __u32 slot,
+				  const struct skep_offer *offer)
+{
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skel->maps.offers), &slot, offer, BPF_ANY),
+			 0);
+}
+
+static inline struct skep_offer idle_get_offer(const struct uplink_bpf *skel, __u32 slot)
+{
+	struct skep_offer offer;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.offers), &slot, &offer), 0);
+	return offer;
+}
+
+static inline void idle_push(int queue, __u32 slot, __u64 serial)
+{
+	const struct skep_idle idle = {.serial = serial, .slot = slot};
+
+	assert_int_equal(bpf_map_update_elem(queue, NULL, &idle, BPF_ANY), 0);
+}
+
+static inline bool idle_pop(int queue, struct skep_idle *ret)
+{
+	return !bpf_map_lookup_and_delete_elem(queue, NULL, ret);
+}
+
+static inline void idle_offer(const struct uplink_bpf *skel, int queue, __u32 slot)
+{
+	const struct skep_offer offer = idle_offer_of(slot);
+
+	idle_set_offer(skel, slot, &offer);
+	idle_push(queue, slot, offer.serial);
+}
+
+/* A prefix whose addresses are given containers of @template. */
+static inline void idle_set_range(const struct uplink_bpf *skel, const struct skep_addr *first,
+				  __u32 bits, __u8 flags, __u16 template)
+{
+	const struct skep_range_key key = {
+		.prefixlen = SKEP_RANGE_KEY_BITS + bits,
+		.uplink = first->uplink,
+		.vlan = first->vlan,
+		.ip = first->ip,
+	};
+	struct skep_range value = {
+		.flags = flags,
+		.density = ~0U,
+		.template = template,
+		.policy = IDLE_POLICY,
+		.prefixlen = IDLE_PREFIXLEN,
+	};
+
+	memcpy(value.gateway_mac, IDLE_GATEWAY_MAC, sizeof(value.gateway_mac));
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skel->maps.ranges), &key, &value, BPF_ANY),
+			 0);
+}
+
+#endif
