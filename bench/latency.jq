@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # latency.jq: adds up what bench/latency measured. Samples are microseconds; what brought no answer
 # ("lost", "refused") is counted apart and is in no mean or percentile.
+include "statistics";
 
 # Table 1 of the paper: from receiving the ARP request to the end of the assignment.
 def paper: [
@@ -18,22 +19,6 @@ def figures: [
 	["syn_again", "SYN, already bound"],
 	["commands", "by commands"]
 ];
-
-# Nearest rank of a sorted array.
-def percentile($p): .[([length * $p / 100 | ceil, 1] | max) - 1];
-
-def tenth: . * 10 | round / 10;
-
-def summary:
-	map(select(type == "number")) as $all
-	| ($all | sort) as $s | ($s | length) as $n
-	| if $n == 0 then {n: 0, lost: length} else
-		(($s | add) / $n) as $mean
-		| {n: $n, lost: (length - $n), mean_us: ($mean | tenth),
-		   sd_us: ((($s | map((. - $mean) * (. - $mean)) | add) / ([$n - 1, 1] | max)) | sqrt | tenth),
-		   p50_us: ($s | percentile(50) | tenth), p99_us: ($s | percentile(99) | tenth),
-		   min_us: ($s[0] | tenth), max_us: ($s[-1] | tenth)}
-	  end;
 
 def at($n): .runs[] | select(.containers == $n);
 
@@ -67,10 +52,10 @@ def targets: [
 	below("who-has to is-at p50"; "who_has"; "p50_us"; 200)
 ];
 
-def report($date; $machine):
+def report($date; $machine; $bind):
 	{date: $date, machine: $machine, paper: paper,
-	 runs: map({containers, load, no_bind_pool_empty: .counters.no_bind_pool_empty,
-		    figures: (.samples | map_values(summary))})}
+	 runs: map({containers, bind: $bind, load, no_bind_pool_empty: .counters.no_bind_pool_empty,
+		    figures: (.samples | map_values(summary)), samples})}
 	| .targets = targets;
 
 # --- for people ---
