@@ -111,13 +111,15 @@ FUZZ_SECONDS ?= 5
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/%,$(wildcard tests/bpf/test_*.c))
 NET_TESTS  := $(sort $(wildcard tests/net/test_*.sh))
-# By who binds: both, or the one that BIND says; but those that set it themselves are run once. What takes
-# longest comes first.
+# By who binds: both, where that may make a difference, or the one that BIND says; those that set it
+# themselves are run once. What takes longest comes first.
 NET_MODES  := $(or $(BIND),kernel daemon)
 NET_LONG   := $(patsubst %,tests/net/test_%.sh,crash faults verify settle_crash soak budget panic)
 NET_ONCE   := $(shell grep -lE '^(for )?BIND( in |=)' $(NET_TESTS))
+NET_ALIKE  := $(patsubst %,tests/net/test_%.sh,broken_template clean config control dry_run faults import kill limits \
+	listens nic older_port prison quarantine second_skepd services skepctl soak stop template_debian top verify)
 NET_RUNS   := $(foreach test,$(NET_LONG) $(filter-out $(NET_LONG),$(NET_TESTS)),$(if $(filter $(test),$(NET_ONCE)),$(test),\
-	$(foreach mode,$(NET_MODES),'BIND=$(mode) $(test)')))
+	$(foreach mode,$(if $(filter $(test),$(NET_ALIKE)),$(firstword $(NET_MODES)),$(NET_MODES)),'BIND=$(mode) $(test)')))
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJECTS := $(CORE_OBJECTS) $(patsubst %,$(BUILD)/user/%.o,check check_limits confine files log message reload \
 	table top_view verified)
@@ -169,7 +171,7 @@ run-fuzz:
 	$(Q)$(MAKE) CC=$(CLANG) BUILD=$(FUZZ_BUILD) SANITIZE="$(ASAN) -fsanitize=fuzzer-no-link" fuzzers
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run $(FUZZERS:$(BUILD)/%='tests/fuzz/run $(FUZZ_BUILD)/%')
 run-net: all $(TEMPLATE) $(DEBIAN) $(BUILD)/tests/send_frame $(BUILD)/tests/talk $(BUILD)/tests/reply $(BUILD)/tests/escape
-	$(Q)SKEP_TEMPLATE=$(TEMPLATE) BUILD=$(BUILD) JOBS=$${JOBS:-4} tests/run $(NET_RUNS)
+	$(Q)SKEP_TEMPLATE=$(TEMPLATE) BUILD=$(BUILD) JOBS=$${JOBS:-3} tests/run $(NET_RUNS)
 
 .PHONY: soak
 soak: deps ## half an hour of random use and ill-treatment of 500 containers; as root; SOAK_SECONDS=, SOAK_SEED=
@@ -185,7 +187,7 @@ $(BUILD)/tests/%: tests/net/%.c | $(BUILD)/tests
 
 .PHONY: lint unit bpf net fuzz check
 lint unit bpf net fuzz: %: run-% ## one tier of the tests
-check: deps ## all tests; as root; BIND=kernel or BIND=daemon: the net tests in one mode
+check: deps ## all tests; as root; BIND=kernel or BIND=daemon: all net tests in this mode
 	$(Q)tests/check lint unit bpf fuzz net
 
 .PHONY: demo
