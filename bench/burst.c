@@ -22,6 +22,7 @@
 
 #include "cleanup.h"
 #include "clock.h"
+#include "who_has.h"
 
 #define FRAME_LEN 60
 #define ADDRESSES_MAX 65536
@@ -52,21 +53,9 @@ static const char usage[] =
 
 static void build_frame(struct burst *b)
 {
-	struct ether_header eth = {.ether_type = htons(ETHERTYPE_ARP)};
-	struct ether_arp arp = {
-		.arp_hrd = htons(ARPHRD_ETHER),
-		.arp_pro = htons(ETHERTYPE_IP),
-		.arp_hln = ETH_ALEN,
-		.arp_pln = sizeof(struct in_addr),
-		.arp_op = htons(ARPOP_REQUEST),
-	};
-
-	memset(eth.ether_dhost, 0xff, ETH_ALEN);
-	memcpy(eth.ether_shost, b->mac, ETH_ALEN);
-	memcpy(arp.arp_sha, b->mac, ETH_ALEN);
-	memcpy(arp.arp_spa, &b->sender, sizeof(b->sender));
-	memcpy(b->frame, &eth, sizeof(eth));
-	memcpy(b->frame + sizeof(eth), &arp, sizeof(arp));
+	who_has_build(b->frame, b->mac->ether_addr_octet);
+	memcpy(b->frame + sizeof(struct ether_header) + offsetof(struct ether_arp, arp_spa),
+	       &b->sender, sizeof(b->sender));
 }
 
 static void ask_for(struct burst *b, in_addr_t address)

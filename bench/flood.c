@@ -33,6 +33,7 @@
 #include "bench/flood.skel.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "who_has.h"
 
 #define FRAME_LEN 60
 /* One run of the program; beginning and ending one takes the kernel some 20 ms. */
@@ -111,24 +112,6 @@ static int check_place(const struct flood *f)
 }
 
 /* ---- sending ---- */
-
-static void build_who_has(uint8_t *frame)
-{
-	struct ether_header eth = {.ether_type = htons(ETHERTYPE_ARP)};
-	struct ether_arp arp = {
-		.arp_hrd = htons(ARPHRD_ETHER),
-		.arp_pro = htons(ETHERTYPE_IP),
-		.arp_hln = ETH_ALEN,
-		.arp_pln = sizeof(struct in_addr),
-		.arp_op = htons(ARPOP_REQUEST),
-	};
-
-	memset(eth.ether_dhost, 0xff, ETH_ALEN);
-	memcpy(eth.ether_shost, sender_mac, ETH_ALEN);
-	memcpy(arp.arp_sha, sender_mac, ETH_ALEN);
-	memcpy(frame, &eth, sizeof(eth));
-	memcpy(frame + sizeof(eth), &arp, sizeof(arp));
-}
 
 /* To a port where nobody listens; its sender cannot be answered, since nobody has its address. */
 static void build_datagram(const struct flood *f, uint8_t *frame)
@@ -230,7 +213,7 @@ static int run(struct flood *f)
 	if (f->to)
 		build_datagram(f, f->frame);
 	else
-		build_who_has(f->frame);
+		who_has_build(f->frame, sender_mac);
 	if (!err)
 		err = send_all(f);
 	if (err)

@@ -264,13 +264,6 @@ static void adopt_slot(struct farm *farm, const struct left *left, __u32 slot)
 	pool_adopt_dirty(farm->pool, slot);
 }
 
-static bool is_claimed(const struct farm *farm, __u32 slot)
-{
-	struct skep_addr unused;
-
-	return datapath_claimed(farm->dp, slot, &unused);
-}
-
 /* A port may be open exactly while its container has a lease. */
 static int shut_ports(struct farm *farm)
 {
@@ -281,7 +274,7 @@ static int shut_ports(struct farm *farm)
 		const struct warm *warm = &farm->warm[ports[i].slot];
 
 		if (warm->port != ports[i].ifindex ||
-		    (!warm->n_addresses && !is_claimed(farm, ports[i].slot)))
+		    (!warm->n_addresses && !datapath_claimed(farm->dp, ports[i].slot, NULL)))
 			datapath_port_close(farm->dp, ports[i].ifindex);
 	}
 	return n < 0 ? n : 0;

@@ -274,6 +274,16 @@ void bind_give_up(struct farm *farm, __u32 slot)
 	farm_wake_refill(farm, 0);
 }
 
+/* To an address that has been bound meanwhile, or a lease that was not settled. */
+static void deliver_late(struct farm *farm, const struct contact *contact,
+			 const struct skep_lease *lease)
+{
+	if (bind_is_late(contact))
+		return farm_count(farm, SKEP_NO_BIND_LATE, NULL);
+	bind_deliver(farm, contact, lease);
+	farm_count(farm, SKEP_RESENT, NULL);
+}
+
 /* The uplink program was quicker, by a container that had just become idle. This one knows the
  * address already, and must not keep it. */
 static void bind_came_late(struct farm *farm, const struct contact *contact, __u32 slot)
@@ -283,8 +293,7 @@ static void bind_came_late(struct farm *farm, const struct contact *contact, __u
 	bind_give_up(farm, slot);
 	if (!settle_address(farm, &contact->ask->address, &lease))
 		return farm_count(farm, SKEP_SEND_FAILED, "its address was leased, and is no more");
-	bind_deliver(farm, contact, &lease);
-	farm_count(farm, SKEP_RESENT, NULL);
+	deliver_late(farm, contact, &lease);
 }
 
 bool bind_idle(struct farm *farm, const struct contact *contact, __u32 slot)
@@ -423,16 +432,6 @@ static void give_way(struct farm *farm, const struct skep_ask *ask)
 			return bind_release(farm, slot, ask->address, SKEP_RELEASED_CONFLICT);
 }
 
-/* To an address that has been bound meanwhile, or a lease that was not settled. */
-static void deliver_late(struct farm *farm, const struct contact *contact,
-			 const struct skep_lease *lease)
-{
-	if (bind_is_late(contact))
-		return farm_count(farm, SKEP_NO_BIND_LATE, NULL);
-	bind_deliver(farm, contact, lease);
-	farm_count(farm, SKEP_RESENT, NULL);
-}
-
 static bool is_bound(__u16 verdict)
 {
 	return verdict == SKEP_BOUND_ARP || verdict == SKEP_BOUND_IP;
@@ -479,9 +478,8 @@ void bind_ask(struct farm *farm, const struct skep_ask *ask, size_t size)
 static bool has_idle(const struct farm *farm, __u32 template)
 {
 	__u32 slot = pool_first_idle(farm->pool, template);
-	struct skep_addr unused;
 
-	while (slot != POOL_NO_SLOT && datapath_claimed(farm->dp, slot, &unused))
+	while (slot != POOL_NO_SLOT && datapath_claimed(farm->dp, slot, NULL))
 		slot = pool_next_idle(farm->pool, slot);
 	return slot != POOL_NO_SLOT;
 }

@@ -143,24 +143,30 @@ static const struct uplink_bpf *first_uplink(const struct datapath *dp)
 	return NULL;
 }
 
-static int map_verify(struct datapath *dp, int fd)
+void *datapath_map_memory(int fd, size_t size, const char *what)
 {
-	void *memory = mmap(NULL, VERIFY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	const int err = errno;
 
-	if (memory == MAP_FAILED)
-		return log_error("cannot map the table of verified addresses: %m"), -errno;
-	dp->verify = memory;
-	return 0;
+	if (memory != MAP_FAILED)
+		return memory;
+	log_error("cannot map the %s: %s", what, strerror(err));
+	errno = err;
+	return NULL;
 }
 
-static int map_settings(struct datapath *dp, int fd)
+static int map_all(struct datapath *dp, const struct uplink_bpf *first)
 {
-	void *memory = mmap(NULL, sizeof(*dp->settings), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	if (memory == MAP_FAILED)
-		return log_error("cannot map the settings: %m"), -errno;
-	dp->settings = memory;
-	return 0;
+	dp->verify = datapath_map_memory(bpf_map__fd(first->maps.verify), VERIFY_SIZE,
+					 "table of verified addresses");
+	if (!dp->verify)
+		return -errno;
+	dp->settings = datapath_map_memory(bpf_map__fd(first->maps.settings), sizeof(*dp->settings),
+					   "settings");
+	if (!dp->settings)
+		return -errno;
+	return datapath_map_idle(dp, bpf_map__fd(first->maps.offers),
+				 bpf_map__fd(first->maps.last_lease));
 }
 
 static int load_all(struct datapath *dp)
@@ -195,11 +201,7 @@ static int load_all(struct datapath *dp)
 	dp->would_claim = bpf_map__fd(first->maps.would_claim);
 	dp->sweep = bpf_map__fd(first->maps.sweep);
 	dp->idle = bpf_map__fd(first->maps.idle);
-	err = map_verify(dp, bpf_map__fd(first->maps.verify));
-	if (!err)
-		err = datapath_map_idle(dp, bpf_map__fd(first->maps.offers),
-					bpf_map__fd(first->maps.last_lease));
-	return err ? err : map_settings(dp, bpf_map__fd(first->maps.settings));
+	return map_all(dp, first);
 }
 
 /* What an earlier skepd knew of its uplinks; those that are gone from the configuration are let go.

@@ -299,8 +299,8 @@ bool datapath_take_back(struct datapath *dp, __u32 slot, __u32 template);
 
 /**
  * datapath_claimed() - whether the uplink program has given a container away
- * @ret: for which address, as far as the program has come: the lease may not be there yet, and if
- * it has lost a race for the address, the container will be to be had again
+ * @ret: for which address (may be NULL), as far as the program has come: the lease may not be there
+ * yet, and if it has lost a race for the address, the container will be to be had again
  */
 bool datapath_claimed(const struct datapath *dp, __u32 slot, struct skep_addr *ret);
 

@@ -15,25 +15,14 @@
 #define OFFERS_SIZE (SKEP_CONTAINERS_MAX * sizeof(struct skep_offer))
 #define LEFTOVERS_MAX 4 /* in a queue, before it is tidied */
 
-static int map_memory(int fd, size_t size, void *ret)
-{
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	if (memory == MAP_FAILED)
-		return -errno;
-	memcpy(ret, &memory, sizeof(memory));
-	return 0;
-}
-
 int datapath_map_idle(struct datapath *dp, int offers, int last_lease)
 {
-	int err = map_memory(offers, OFFERS_SIZE, &dp->offers);
-
-	if (!err)
-		err = map_memory(last_lease, sizeof(*dp->last_lease), &dp->last_lease);
-	if (err)
-		log_error("cannot map the table of offers: %s", strerror(-err));
-	return err;
+	dp->offers = datapath_map_memory(offers, OFFERS_SIZE, "table of offers");
+	if (!dp->offers)
+		return -errno;
+	dp->last_lease =
+		datapath_map_memory(last_lease, sizeof(*dp->last_lease), "last lease's id");
+	return dp->last_lease ? 0 : -errno;
 }
 
 void datapath_unmap_idle(struct datapath *dp)
@@ -184,7 +173,8 @@ bool datapath_claimed(const struct datapath *dp, __u32 slot, struct skep_addr *r
 
 	if (!offer->port || __atomic_load_n(&offer->serial, __ATOMIC_ACQUIRE))
 		return false;
-	*ret = offer->address;
+	if (ret)
+		*ret = offer->address;
 	return true;
 }
 

@@ -74,6 +74,9 @@ int datapath_size_flows(const struct config *config, struct bpf_map *flows,
  * what is wrong */
 int datapath_set_farm(struct datapath *dp);
 
+/** datapath_map_memory() - a map as memory; NULL with errno, and @what it is has been logged */
+void *datapath_map_memory(int fd, size_t size, const char *what);
+
 /** datapath_map_idle() - maps `offers` and `last_lease` as memory; logs what is wrong */
 int datapath_map_idle(struct datapath *dp, int offers, int last_lease);
 

@@ -110,13 +110,11 @@ struct looks {
 
 /**
  * struct opening - how the network of a template's idle containers is opened
- * @offered: the uplink program may give them away
  * @generation: tells it from what it was before; none is 0
  */
 struct opening {
 	struct plumb_open open;
 	struct prefix segments[PLUMB_SEGMENTS_MAX];
-	bool offered;
 	__u32 generation;
 };
 

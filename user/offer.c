@@ -21,7 +21,6 @@ static void add_range(const struct config *config, size_t uplink, const struct r
 {
 	if (!config_binds_in_kernel(config, uplink, range) || has_segment(o, &range->prefix))
 		return;
-	o->offered = true;
 	o->open.gateway = config->uplinks[uplink].gateway; /* that of all of them */
 	o->segments[o->open.n_segments++] = range->prefix;
 }
@@ -37,16 +36,21 @@ static void work_out(const struct config *config, size_t template, struct openin
 
 static bool is_same(const struct opening *a, const struct opening *b)
 {
-	return a->offered == b->offered && a->open.gateway == b->open.gateway &&
-	       a->open.n_segments == b->open.n_segments &&
+	return a->open.gateway == b->open.gateway && a->open.n_segments == b->open.n_segments &&
 	       !memcmp(a->segments, b->segments, sizeof(a->segments));
+}
+
+/* Whether the uplink program may give them away: there is a range that it binds from them. */
+static bool is_offered(const struct opening *o)
+{
+	return o->open.n_segments;
 }
 
 static bool waits_as_it_should(const struct farm *farm, __u32 slot)
 {
 	const struct opening *o = &farm->opening[pool_template(farm->pool, slot)];
 
-	return farm->warm[slot].opened == (o->offered ? o->generation : 0);
+	return farm->warm[slot].opened == (is_offered(o) ? o->generation : 0);
 }
 
 void offer_configure(struct farm *farm)
@@ -115,11 +119,11 @@ void offer_idle(struct farm *farm, __u32 slot)
 
 	if (!offer_take_back(farm, slot))
 		return;
-	if (!o->offered)
+	if (!is_offered(o))
 		err = close_network(farm, slot);
 	else if (warm->opened != o->generation)
 		err = open_network(farm, slot, o);
-	if (!err && o->offered)
+	if (!err && is_offered(o))
 		err = datapath_offer(farm->dp, slot, template, warm->port, warm->mac);
 	if (err)
 		refuse(farm, slot, err);
