@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "request.h"
+#include "world.h"
 
 static const char *const errors[] = {
 	"not a JSON object",
@@ -22,6 +23,7 @@ static const char *const errors[] = {
 	"\"address\" is no IPv4 address",
 	"\"uplink\" is no interface name",
 	"\"vlan\" is no VLAN id (0 to 4094)",
+	"\"vlan\" is no container (0 to 65535)",
 	"\"warm\" is no number of containers (1 to 65536)",
 	"\"max\" is no number of containers (1 to 65536)",
 	"\"warm\" is more than \"max\"",
@@ -68,12 +70,17 @@ static void add(json_t *object, const char *key, json_t *value)
 	check(value && !json_object_set_new(object, key, value));
 }
 
+static void add_address(json_t *object, __be32 address)
+{
+	char text[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, &address, text, sizeof(text));
+	add(object, "address", json_string(text));
+}
+
 static void add_release(json_t *object, const struct request *request)
 {
-	char address[INET_ADDRSTRLEN];
-
-	inet_ntop(AF_INET, &request->address, address, sizeof(address));
-	add(object, "address", json_string(address));
+	add_address(object, request->address);
 	if (request->uplink[0])
 		add(object, "uplink", json_string(request->uplink));
 	if (request->vlan >= 0)
@@ -88,6 +95,8 @@ static char *write_down(const struct request *request)
 	add(object, "command", json_string(command_name(request->command)));
 	if (request->command == COMMAND_RELEASE)
 		add_release(object, request);
+	if (request->command == COMMAND_FLOWS && request->address)
+		add_address(object, request->address);
 	if (request->command == COMMAND_RESIZE) {
 		add(object, "warm", json_integer(request->warm));
 		add(object, "max", json_integer(request->max));
@@ -100,14 +109,22 @@ static char *write_down(const struct request *request)
 	return line;
 }
 
+/* In a world it is the slot of a container. */
+static int last_vlan(const struct request *request)
+{
+	return strcmp(request->uplink, WORLD_NAME) ? 4094 : SKEP_CONTAINERS_MAX - 1;
+}
+
 /* What a command does not take is zero. */
 static void check_bounds(const struct request *request)
 {
 	check(request->command < COMMAND_MAX);
 	check(strnlen(request->uplink, IFNAMSIZ) < IFNAMSIZ);
-	check(request->vlan >= -1 && request->vlan <= 4094);
+	check(request->vlan >= -1 && request->vlan <= last_vlan(request));
+	if (request->command != COMMAND_RELEASE && request->command != COMMAND_FLOWS)
+		check(!request->address);
 	if (request->command != COMMAND_RELEASE)
-		check(!request->address && !request->uplink[0] && !request->vlan);
+		check(!request->uplink[0] && !request->vlan);
 	if (request->command != COMMAND_RESIZE)
 		check(!request->warm && !request->max);
 	else
