@@ -167,6 +167,19 @@ static int prepare_cgroup(const struct config *config)
 
 /* --- all of it --- */
 
+/* A reload comes while keepers start containers, and liblxc reads the profile at each start: one
+ * that is as it should be is not touched. */
+static int write_profile(const char *path)
+{
+	const size_t size = sizeof(seccomp_policy) - 1;
+	char there[sizeof(seccomp_policy)]; /* one more, to tell a longer one */
+
+	if (files_read(path, there, sizeof(there)) == (ssize_t)size &&
+	    !memcmp(there, seccomp_policy, size))
+		return 0;
+	return files_write(path, seccomp_policy, size, 0600);
+}
+
 static int prepare_files(const struct config *config)
 {
 	char path[FARM_PATH_LEN];
@@ -175,8 +188,7 @@ static int prepare_files(const struct config *config)
 	if (!err) /* the mapped root must be able to enter it, though not to write */
 		err = files_make_dirs(farm_lxc_dir(config, path), 0711);
 	if (!err)
-		err = files_write(farm_seccomp_file(config, path), seccomp_policy,
-				  sizeof(seccomp_policy) - 1, 0600);
+		err = write_profile(farm_seccomp_file(config, path));
 	if (err)
 		log_error("cannot make %s: %s", path, strerror(-err));
 	return err;

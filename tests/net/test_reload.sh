@@ -85,7 +85,9 @@ pings=$spawned
 # A range that comes
 check_status "an address of no range is dark" 1 who_has 10.66.64.9
 rewrite "$THIRD" "$FURTHER"
+profile=$(stat -c '%i %y' "$run_dir/seccomp")
 check_eq "reload says that it is done" reloaded "$(ctl reload)"
+check_eq "containers that start meanwhile find their profile as it was" "$profile" "$(stat -c '%i %y' "$run_dir/seccomp")"
 check "it is logged" wait_until 5 logged "reloaded $conf"
 check "an address of the added range is answered" who_has 10.66.64.9
 check "so is one of the old range" who_has 10.66.4.3

@@ -138,6 +138,7 @@ for ((i = 0; i < 4; i++)); do
 	note_holders
 done
 all_answered "handed over" 17
+check_eq "handed over: none has failed" '0 0' "$(pool failed) $(counter start_failed)"
 check_eq "handed over: whoever had an address has it still" '' "$(moved)"
 check_eq "handed over: each was bound once" $((bound + CONTACTS)) "$(counter bound)"
 release_all
@@ -152,6 +153,7 @@ while are_asking; do
 	sleep 0.1
 done
 all_answered "reloaded" 18
+check_eq "reloaded: none has failed" '0 0' "$(pool failed) $(counter start_failed)"
 for mode in daemon kernel; do
 	BIND=$mode write_conf >"$conf"
 	check "reload to bind = $mode" ctl reload
