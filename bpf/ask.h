@@ -7,6 +7,10 @@
 
 #include "maps.bpf.h"
 
+/* More than that in the ring is not left waiting, or it might fill up before anybody wakes skepd.
+ */
+#define ASK_WAITING_BYTES (1 << 18)
+
 /* A loop the compiler must not turn into a call of memset, which BPF has not. */
 static __always_inline void ask_zero(__u64 *words, __u64 n)
 {
@@ -44,7 +48,7 @@ static __always_inline __u32 *ask_unwoken(void)
 	return bpf_map_lookup_elem(&unwoken, &only);
 }
 
-/** ask_will_wait() - a record will be reserved that is to wake nobody */
+/** ask_will_wait() - a record will be reserved for ask_submit_later() */
 static __always_inline void ask_will_wait(void)
 {
 	__u32 *left = ask_unwoken();
@@ -58,7 +62,7 @@ static __always_inline void ask_will_wait(void)
  *
  * By itself the kernel wakes only a reader that has caught up, and a record that woke nobody may be
  * before this one, left there by any program. Not forced for every record: under a flood that would
- * be most of the cost. Whose flag is taken away in the middle is woken for by the timer of wake.h.
+ * be most of the cost. Whose flag is taken away in the middle is woken for by wake_later().
  */
 static __always_inline void ask_submit(struct skep_ask *record)
 {
@@ -66,6 +70,29 @@ static __always_inline void ask_submit(struct skep_ask *record)
 	const bool force = left && *(volatile __u32 *)left && __sync_lock_test_and_set(left, 0);
 
 	bpf_ringbuf_submit(record, force ? BPF_RB_FORCE_WAKEUP : 0);
+}
+
+/**
+ * ask_submit_later() - submits a record that nobody waits for
+ *
+ * Unless the ring is filling up, that wakes nobody: ask_will_wait() was before, and wake_later() is
+ * to follow.
+ */
+static __always_inline void ask_submit_later(struct skep_ask *record)
+{
+	bpf_ringbuf_submit(record, bpf_ringbuf_query(&asks, BPF_RB_AVAIL_DATA) > ASK_WAITING_BYTES
+					   ? BPF_RB_FORCE_WAKEUP
+					   : BPF_RB_NO_WAKEUP);
+}
+
+/** ask_wake() - wakes skepd; by a record alone, one that is thrown away, for that is how it is done
+ */
+static __always_inline void ask_wake(void)
+{
+	void *record = bpf_ringbuf_reserve(&asks, sizeof(__u64), 0);
+
+	if (record)
+		bpf_ringbuf_discard(record, BPF_RB_FORCE_WAKEUP);
 }
 
 #endif

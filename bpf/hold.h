@@ -8,7 +8,6 @@
 
 #include "ask.h"
 #include "parse.h"
-#include "wake.h"
 
 /* Inlined with a constant @room, as ask_reserve() is; @len is no more. */
 static __always_inline enum skep_verdict hold_record(struct xdp_md *ctx,
@@ -29,7 +28,7 @@ static __always_inline enum skep_verdict hold_record(struct xdp_md *ctx,
 	if (waits)
 		ask_submit(record);
 	else
-		wake_submit(record);
+		ask_submit_later(record);
 	return head->verdict;
 }
 

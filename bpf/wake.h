@@ -1,41 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Waking skepd: a bind is told without it, or skepd would take the CPU from the container that is
- * about to answer. A timer wakes skepd a moment later, for all that was told meanwhile. Somebody
- * waits for the other records: they wake skepd at once.
+ * A timer on each CPU that first contacts come to. It wakes skepd a moment after a bind, for all
+ * that was told meanwhile: by its record alone, skepd would take the CPU from the container that is
+ * about to answer. (For other records somebody waits: they wake skepd at once.) And it goes over
+ * what the next bind will need.
  *
- * To start a timer takes longer than all the rest of a bind, on a CPU that was idle. So it goes on
- * by itself while there are binds, and is started anew only after a quiet while.
+ * From its first bind on it goes on by itself. To start a timer takes longer than all the rest of a
+ * bind, on a CPU that was idle, and an intruder comes after a long quiet time as a rule.
  */
 #ifndef SKEP_BPF_WAKE_H
 #define SKEP_BPF_WAKE_H
 
-#include "maps.bpf.h"
+#include "ask.h"
+#include "rehearse.h"
 
 #define WAKE_CLOCK_MONOTONIC 1
-/* More than that in the ring is not left waiting, or it might fill up before the timer comes. */
-#define WAKE_BYTES (1 << 18)
+#define WAKE_CPU_PIN 2 /* BPF_F_TIMER_CPU_PIN, Linux 6.7 */
+#define WAKE_EINVAL 22
+#define WAKE_CPUS_MAX 1024
 
-/* How often the timer comes; it wakes for what was there the last time already. Set before loading.
+/*
+ * How often the timers come, and how long a bind has the CPU to itself; skepd knows of it after the
+ * sum of both at the latest. Set before loading.
  */
-const volatile __u64 wake_every_ns = 240000;
-/* Times without a record after which it rests, about a second. */
-#define WAKE_REST 4096
-
-enum wake_told { WAKE_NOTHING, WAKE_TOLD, WAKE_DUE };
+const volatile __u64 wake_every_ns = 400000;
+const volatile __u64 wake_after_ns = 100000;
 
 /**
- * struct waker
- * @told:  enum wake_told: whether there are records that woke nobody
- * @runs:  1 while the timer goes on by itself
- * @quiet: how often it came without finding any
+ * struct waker - a CPU's
+ * @told_ns: when the first record came that has woken nobody yet; 0 when there is none
+ * @runs:    1 once the timer goes on by itself
+ * @last:    the last first contact
  */
 struct waker {
 	struct bpf_timer timer;
-	__u32 told;
+	__u64 told_ns;
 	__u32 runs;
-	__u32 quiet;
-	__u32 pad;
+	struct skep_pair last;
 };
 
 /*
@@ -45,89 +46,77 @@ struct waker {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
+	__uint(max_entries, WAKE_CPUS_MAX);
+	__type(key, __u32); /* CPU */
 	__type(value, struct waker);
 } waker SEC(".maps");
 
-/* The kernel wakes whoever waits for the ring by a record alone, one that is thrown away. */
-static __always_inline void wake_now(void)
+/* An older kernel has one that may come to any CPU. */
+static __always_inline long wake_again(struct waker *w, __u64 ns)
 {
-	void *record = bpf_ringbuf_reserve(&asks, sizeof(__u64), 0);
+	const long err = bpf_timer_start(&w->timer, ns, WAKE_CPU_PIN);
 
-	if (record)
-		bpf_ringbuf_discard(record, BPF_RB_FORCE_WAKEUP);
+	return err == -WAKE_EINVAL ? bpf_timer_start(&w->timer, ns, 0) : err;
 }
 
-/* Return: whether the timer is to go on. It rests in this order: what is told meanwhile is seen, or
- * starts it anew. */
-static __always_inline bool wake_look(struct waker *w)
+/* Return: when to look again. What is told after the exchange is seen by the next look. */
+static __always_inline __u64 wake_look(struct waker *w)
 {
-	switch (w->told) {
-	case WAKE_DUE:
-		w->quiet = 0;
-		__sync_lock_test_and_set(&w->told, WAKE_NOTHING);
-		wake_now();
-		return true;
-	case WAKE_TOLD:
-		__sync_val_compare_and_swap(&w->told, WAKE_TOLD, WAKE_DUE);
-		return true;
-	}
-	if (++w->quiet < WAKE_REST)
-		return true;
-	w->quiet = 0;
-	__sync_lock_test_and_set(&w->runs, 0);
-	return *(const volatile __u32 *)&w->told && !__sync_val_compare_and_swap(&w->runs, 0, 1);
+	const __u64 told_ns = *(const volatile __u64 *)&w->told_ns;
+
+	if (!told_ns)
+		return wake_every_ns;
+	if (bpf_ktime_get_ns() - told_ns < wake_after_ns)
+		return wake_after_ns;
+	__sync_lock_test_and_set(&w->told_ns, 0);
+	ask_wake();
+	return wake_every_ns;
 }
 
-static int wake_on_time(void *map, __u32 *key, struct waker *w)
+static int wake_on_time(void *map, __u32 *cpu, struct waker *w)
 {
+	const __u64 next_ns = wake_look(w);
+
 	(void)map;
-	(void)key;
-	if (wake_look(w))
-		bpf_timer_start(&w->timer, wake_every_ns, 0);
+	rehearse(*cpu, &w->last);
+	if (wake_again(w, next_ns))
+		__sync_lock_test_and_set(&w->runs, 0);
 	return 0;
 }
 
 /* The timer is there from the first time on, or again after a skepd that has gone. */
 static __always_inline long wake_start(struct waker *w)
 {
-	if (!bpf_timer_start(&w->timer, wake_every_ns, 0))
+	if (!wake_again(w, wake_after_ns))
 		return 0;
 	bpf_timer_init(&w->timer, &waker, WAKE_CLOCK_MONOTONIC);
 	bpf_timer_set_callback(&w->timer, wake_on_time);
-	return bpf_timer_start(&w->timer, wake_every_ns, 0);
+	return wake_again(w, wake_after_ns);
 }
 
-/** wake_later() - a record was submitted by wake_submit() */
-static __always_inline void wake_later(void)
+/**
+ * wake_later() - a record was submitted that woke nobody
+ * @address:   what was bound
+ * @requester: for whom
+ */
+static __always_inline void wake_later(const struct skep_addr *address, union skep_ipv4 requester)
 {
-	__u32 only = 0;
-	struct waker *w = bpf_map_lookup_elem(&waker, &only);
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct waker *w = bpf_map_lookup_elem(&waker, &cpu);
 
 	if (!w)
-		return;
-	__sync_val_compare_and_swap(&w->told, WAKE_NOTHING, WAKE_TOLD);
+		return ask_wake();
+	w->last.address = *address;
+	w->last.other = requester;
+	if (!*(const volatile __u64 *)&w->told_ns)
+		__sync_lock_test_and_set(&w->told_ns, bpf_ktime_get_ns());
 	if (*(const volatile __u32 *)&w->runs || __sync_val_compare_and_swap(&w->runs, 0, 1))
 		return;
 	if (!wake_start(w))
 		return;
-	__sync_lock_test_and_set(&w->told, WAKE_NOTHING);
+	__sync_lock_test_and_set(&w->told_ns, 0);
 	__sync_lock_test_and_set(&w->runs, 0);
-	wake_now();
-}
-
-/**
- * wake_submit() - submits a record that nobody waits for
- *
- * Unless the ring is filling up, that wakes nobody: ask_will_wait() was before, and wake_later() is
- * to follow.
- */
-static __always_inline void wake_submit(struct skep_ask *record)
-{
-	bpf_ringbuf_submit(record, bpf_ringbuf_query(&asks, BPF_RB_AVAIL_DATA) > WAKE_BYTES
-					   ? BPF_RB_FORCE_WAKEUP
-					   : BPF_RB_NO_WAKEUP);
+	ask_wake();
 }
 
 #endif

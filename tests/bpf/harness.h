@@ -9,9 +9,11 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
 
 #include "../frames.h"
@@ -112,6 +114,46 @@ static inline void harness_check_frame(const struct outcome *outcome, const void
 {
 	assert_int_equal(outcome->len, len);
 	assert_memory_equal(outcome->frame, frame, len);
+}
+
+/* A watch over wake-ups of a ring's reader: not over records, which may be there without any. */
+static inline int harness_watch(int ring)
+{
+	struct epoll_event on = {.events = EPOLLIN | EPOLLET};
+	int watch = epoll_create1(EPOLL_CLOEXEC);
+
+	assert_true(watch >= 0);
+	assert_int_equal(epoll_ctl(watch, EPOLL_CTL_ADD, ring, &on), 0);
+	return watch;
+}
+
+/* Whether there was a wake-up since this was asked last, or is one within this time. */
+static inline bool harness_is_woken(int watch, int timeout_ms)
+{
+	struct epoll_event event;
+	int n = epoll_wait(watch, &event, 1, timeout_ms);
+
+	assert_true(n >= 0);
+	return n > 0;
+}
+
+static inline void harness_go_to_cpu(__u32 cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+}
+
+/* What a CPU has of its own is the same from now on. Return: the CPU. */
+static inline __u32 harness_stay_on_cpu(void)
+{
+	const int cpu = sched_getcpu();
+
+	assert_true(cpu >= 0);
+	harness_go_to_cpu((__u32)cpu);
+	return (__u32)cpu;
 }
 
 static inline union skep_ipv4 harness_ip(const char *octets)

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A rehearsal of a bind, by a CPU's timer. A first contact must not be told from any other by how
+ * long it takes, and on a CPU that has slept, what a bind alone executes, reads and writes would
+ * come from far away. So all of it is gone over often, as if the last address were to be bound once
+ * more, to the container that is next. Nothing comes of it: no map changes that anybody reads.
+ */
+#ifndef SKEP_BPF_REHEARSE_H
+#define SKEP_BPF_REHEARSE_H
+
+#include "ask.h"
+#include "bind.h"
+#include "dark.h"
+#include "maps.bpf.h"
+
+#define REHEARSE_CPUS_MAX 1024
+#define REHEARSE_BYTES (1 << 14) /* that may be in the ring */
+
+/* An entry comes and goes, as one of `ports` and `leases` would. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, REHEARSE_CPUS_MAX);
+	__type(key, __u32); /* CPU */
+	__type(value, struct skep_lease);
+} rehearsal SEC(".maps");
+
+/* The container that is next, its port, and what entries are put in by. Keys of nobody: nothing can
+ * be replaced under them. */
+static __always_inline int rehearse_bind(__u32 cpu, const struct bind *b)
+{
+	void *queue = bind_queue(b);
+	const struct skep_offer *offer;
+	struct skep_lease lease = {};
+	struct skep_addr nowhere = {};
+	struct skep_port port = {};
+	struct skep_idle next;
+	__u32 ifindex;
+
+	if (!queue || bpf_map_peek_elem(queue, &next))
+		return 0;
+	offer = bpf_map_lookup_elem(&offers, &next.slot);
+	if (!offer)
+		return 0;
+	ifindex = offer->port;
+	if (bpf_map_lookup_elem(&ports, &ifindex))
+		return 0; /* another CPU has just taken it */
+	ifindex = 0;
+	bpf_map_update_elem(&ports, &ifindex, &port, BPF_EXIST);
+	bpf_map_update_elem(&leases, &nowhere, &lease, BPF_EXIST);
+	bpf_map_update_elem(&rehearsal, &cpu, &lease, BPF_NOEXIST);
+	bpf_map_delete_elem(&rehearsal, &cpu);
+	return 0;
+}
+
+/*
+ * A record that nobody will see; skepd goes over it at its next tick, a tenth of a second later.
+ * When it does not, or others rehearse much, what has to be told comes first.
+ */
+static __always_inline void rehearse_record(void)
+{
+	void *record;
+
+	if (bpf_ringbuf_query(&asks, BPF_RB_AVAIL_DATA) > REHEARSE_BYTES)
+		return;
+	ask_will_wait();
+	record = bpf_ringbuf_reserve(&asks, sizeof(__u64), 0);
+	if (record)
+		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+}
+
+/* At the beginning of time all is used up that anybody has ever taken from: nothing is taken. */
+static __always_inline void rehearse_budgets(const struct skep_settings *s,
+					     const struct skep_addr *address, const struct frame *f)
+{
+	dark_admit(address, f, SKEP_ASK_ARP, 0);
+	if (s->bind_interval_ns)
+		dark_farm_may_bind(s, 0);
+}
+
+/* Whether a bind would be by this program, and looking would leave no trace. */
+static __always_inline bool rehearse_binds(const struct skep_settings *s,
+					   const struct skep_range *range)
+{
+	return !(s->flags & (SKEP_SETTING_PANIC | SKEP_SETTING_DRAIN | SKEP_SETTING_DRY_RUN)) &&
+	       range && range->flags & SKEP_RANGE_BIND && !range->patience_ms;
+}
+
+/**
+ * rehearse() - goes over what a bind needs
+ * @cpu:  the timer's
+ * @last: the last first contact that came to it
+ */
+static __noinline int rehearse(__u32 cpu, const struct skep_pair *last)
+{
+	const struct skep_addr *address = &last->address;
+	const struct frame f = {
+		.kind = FRAME_WHO_HAS,
+		.dst = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+		.sender = last->other,
+		.target = address->ip,
+		.vlan = address->vlan,
+	};
+	__u32 only = 0;
+	const struct skep_settings *s = bpf_map_lookup_elem(&settings, &only);
+	struct bind b = {.address = address, .f = &f, .s = s, .range = hosts_range(address)};
+
+	if (!s || !rehearse_binds(s, b.range) || !bpf_map_lookup_elem(&leases, address))
+		return 0;
+	if (dark(s, address, &f, &b.range) != SKEP_ASK_ARP)
+		return 0;
+	rehearse_budgets(s, address, &f);
+	rehearse_record();
+	return rehearse_bind(cpu, &b);
+}
+
+#endif

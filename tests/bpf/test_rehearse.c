@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Rehearsals of a bind, by the timers of one CPU and of two. They come often here, and whatever
+ * anybody else reads must stay as it was, while binds in between go as if there were none. What a
+ * test knows a rehearsal by is the map that it has for itself.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <linux/bpf.h>
+#include <poll.h>
+
+#include "harness.h"
+#include "idle.h"
+#include "uplink.skel.h"
+
+#define UPLINK 3
+#define TEMPLATE 2
+#define SLOTS 1024
+#define OFTEN_NS 20000U /* the timers here */
+#define MANY 300	/* rehearsals */
+#define COMES_NS 10000000000ULL
+#define WAKES_MS 10000
+#define A_WHILE_MS 20 /* a thousand times often */
+#define MAPS_MAX 64
+
+#define SECOND_NS 1000000000ULL
+#define BUDGET_NS (5 * SECOND_NS) /* between two binds, where there are few */
+#define BUDGET 5
+#define BUDGET_REQUESTER 3
+
+#define ASK_SENDER (14 + 14) /* where an ARP frame has it */
+#define ASK_TARGET (14 + 24)
+
+static struct uplink_bpf *skel;
+static struct ring_buffer *ring;
+static int queue, watch;
+static __u32 cpus[2]; /* the same twice, if there is only one */
+
+static int fd_of(const struct bpf_map *map)
+{
+	return bpf_map__fd(map);
+}
+
+static int on_record(void *data, void *record, size_t size)
+{
+	(void)record;
+	(void)size;
+	++*(unsigned int *)data;
+	return 0;
+}
+
+static unsigned int n_told;
+
+static unsigned int consume(void)
+{
+	n_told = 0;
+	assert_true(ring_buffer__consume(ring) >= 0);
+	return n_told;
+}
+
+/* ---- binds --------------------------------------------------------------------------- */
+
+static struct skep_addr nth_address(unsigned int nth)
+{
+	return (struct skep_addr){
+		.ip = {.octet = {10, 66, (__u8)(4 + nth / 256), (__u8)nth}},
+		.uplink = UPLINK,
+	};
+}
+
+static void ask_for(unsigned int nth, const char *requester)
+{
+	static const struct bytes ask =
+		BYTES(MAC_ALL MAC_ROUTER TYPE_ARP WHO_HAS(MAC_ROUTER, IP_NONE, IP_NONE));
+	static struct outcome outcome;
+	const struct skep_addr address = nth_address(nth);
+	__u8 frame[64];
+
+	memcpy(frame, ask.at, ask.len);
+	memcpy(frame + ASK_SENDER, requester, 4);
+	memcpy(frame + ASK_TARGET, address.ip.octet, 4);
+	harness_mark(fd_of(skel->maps.counters));
+	harness_run(bpf_program__fd(skel->progs.uplink), frame, ask.len, &outcome);
+}
+
+static void check_verdict(enum skep_verdict verdict)
+{
+	harness_check_counted(fd_of(skel->maps.counters), verdict);
+}
+
+/* Return: the slot of the container that the address got. */
+static __u32 bind_nth(unsigned int nth)
+{
+	const struct skep_addr address = nth_address(nth);
+	struct skep_lease lease;
+
+	ask_for(nth, IP_FOREIGN);
+	check_verdict(SKEP_BOUND_ARP);
+	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.leases), &address, &lease), 0);
+	assert_int_equal(lease.port, IDLE_PORT(lease.container));
+	return lease.container;
+}
+
+/* ---- rehearsals ---------------------------------------------------------------------- */
+
+/* The last that a rehearsal does is to take out its own entry. So it does with one of ours. */
+static void mark(__u32 cpu)
+{
+	const struct skep_lease entry = {};
+
+	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.rehearsal), &cpu, &entry, BPF_ANY),
+			 0);
+}
+
+static bool is_marked(__u32 cpu)
+{
+	struct skep_lease entry;
+
+	return !bpf_map_lookup_elem(fd_of(skel->maps.rehearsal), &cpu, &entry);
+}
+
+static void wait_for_rehearsal(__u32 cpu)
+{
+	const __u64 until_ns = harness_clock(CLOCK_MONOTONIC) + COMES_NS;
+
+	while (is_marked(cpu))
+		assert_true(harness_clock(CLOCK_MONOTONIC) < until_ns);
+}
+
+static void let_rehearse(__u32 cpu, unsigned int times)
+{
+	while (times--) {
+		mark(cpu);
+		wait_for_rehearsal(cpu);
+	}
+}
+
+/* ---- what must stay as it was --------------------------------------------------------- */
+
+static struct dump {
+	__u8 *at;
+	size_t len;
+} before[MAPS_MAX];
+
+/* The ring is looked at by itself, and there are no devices. */
+static bool is_for_others(const struct bpf_map *map)
+{
+	return map != skel->maps.waker && map != skel->maps.rehearsal && map != skel->maps.asks &&
+	       map != skel->maps.port_devices;
+}
+
+static size_t value_size(const struct bpf_map *map)
+{
+	const size_t n = bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY
+				 ? (size_t)libbpf_num_possible_cpus()
+				 : 1;
+
+	return n * ((bpf_map__value_size(map) + 7) / 8 * 8);
+}
+
+/* All values, and then all keys; in the order of the map, which is the same when nothing changes.
+ */
+static struct dump dump_of(const struct bpf_map *map)
+{
+	__u32 n = bpf_map__max_entries(map);
+	const size_t values = n * value_size(map), keys = n * (size_t)bpf_map__key_size(map);
+	struct dump dump = {.at = calloc(1, values + keys), .len = values + keys};
+	__u8 next[64];
+	int err;
+
+	assert_non_null(dump.at);
+	err = bpf_map_lookup_batch(fd_of(map), NULL, next, dump.at + values, dump.at, &n, NULL);
+	if (err && err != -ENOENT) /* the end */
+		fail_msg("`%s` cannot be read: %s", bpf_map__name(map), strerror(-err));
+	return dump;
+}
+
+static void forget_dumps(void)
+{
+	for (size_t i = 0; i < MAPS_MAX; i++) {
+		free(before[i].at);
+		before[i].at = NULL;
+	}
+}
+
+static void remember_all(void)
+{
+	const struct bpf_map *map;
+	size_t i = 0;
+
+	forget_dumps();
+	bpf_object__for_each_map(map, skel->obj)
+	{
+		assert_in_range(i, 0, MAPS_MAX - 1);
+		if (is_for_others(map))
+			before[i++] = dump_of(map);
+	}
+	harness_is_woken(watch, 0);
+	consume();
+	assert_false(harness_is_woken(watch, 0));
+}
+
+static void check_nothing_changed(void)
+{
+	const struct bpf_map *map;
+	size_t i = 0;
+
+	assert_false(harness_is_woken(watch, 0));
+	assert_int_equal(consume(), 0);
+	bpf_object__for_each_map(map, skel->obj)
+	{
+		struct dump now;
+		bool same;
+
+		if (!is_for_others(map))
+			continue;
+		now = dump_of(map);
+		same = !memcmp(now.at, before[i++].at, now.len);
+		free(now.at);
+		if (!same)
+			fail_msg("`%s` has changed", bpf_map__name(map));
+	}
+}
+
+/* ---- settings ------------------------------------------------------------------------- */
+
+/* @burst binds are allowed at once, some of them to each requester. */
+static void set_settings(__u32 flags, __u64 interval_ns, unsigned int burst,
+			 unsigned int burst_requester)
+{
+	const struct skep_settings settings = {
+		.flags = flags,
+		.n_ouis = 1,
+		.ouis = {{0x00, 0x25, 0x90}},
+		.host_memory_ns = 1000 * SECOND_NS,
+		.bind_interval_ns = interval_ns,
+		.bind_burst_ns = burst * interval_ns,
+		.requester_interval_ns = interval_ns,
+		.requester_burst_ns = burst_requester * interval_ns,
+	};
+	__u32 only = 0;
+
+	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.settings), &only, &settings, BPF_ANY),
+			 0);
+}
+
+static void set_flags(__u32 flags)
+{
+	set_settings(flags, SECOND_NS / 1000, 1000, 1000);
+}
+
+static void set_patience(__u32 ms)
+{
+	const struct skep_range_key key = {
+		.prefixlen = SKEP_RANGE_KEY_BITS + 16,
+		.uplink = UPLINK,
+		.ip = harness_ip("\x0a\x42\x00\x00"),
+	};
+	struct skep_range range;
+
+	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.ranges), &key, &range), 0);
+	range.patience_ms = ms;
+	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.ranges), &key, &range, BPF_ANY), 0);
+}
+
+/* ---- the tests ------------------------------------------------------------------------ */
+
+static void nothing_changes(void **state)
+{
+	(void)state;
+	for (unsigned int nth = 0; nth < 3; nth++) {
+		bind_nth(nth);
+		assert_true(harness_is_woken(watch, WAKES_MS));
+		assert_int_equal(consume(), 1);
+		remember_all();
+		let_rehearse(cpus[0], MANY);
+		check_nothing_changed();
+	}
+}
+
+/* Who is not among the requesters has a full bucket, and keeps it. */
+static void nobody_pays_for_rehearsals(void **state)
+{
+	const struct skep_addr requester = {.ip = harness_ip(IP_FOREIGN), .uplink = UPLINK};
+	const __u64 full = 0;
+	unsigned int nth = 1;
+	__u32 only = 0;
+
+	(void)state;
+	set_settings(0, BUDGET_NS, BUDGET, BUDGET_REQUESTER);
+	bind_nth(0);
+	assert_int_equal(bpf_map_delete_elem(fd_of(skel->maps.requesters), &requester), 0);
+	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.bind_budget), &only, &full, BPF_ANY),
+			 0);
+	let_rehearse(cpus[0], MANY);
+	for (; nth <= BUDGET_REQUESTER; nth++)
+		bind_nth(nth);
+	ask_for(nth, IP_FOREIGN);
+	check_verdict(SKEP_DROP_BUDGET_REQUESTER);
+	for (; nth <= BUDGET; nth++) {
+		ask_for(nth, IP_CLIENT);
+		check_verdict(SKEP_BOUND_ARP);
+	}
+	ask_for(nth, IP_CLIENT);
+	check_verdict(SKEP_DROP_BUDGET);
+}
+
+/* The timer goes on meanwhile, or there would be no rehearsal in the end. */
+static void check_none_while(__u32 flags, __u32 patience_ms)
+{
+	set_flags(flags);
+	set_patience(patience_ms);
+	mark(cpus[0]);
+	remember_all();
+	poll(NULL, 0, A_WHILE_MS);
+	check_nothing_changed();
+	assert_true(is_marked(cpus[0]));
+	set_flags(0);
+	set_patience(0);
+	wait_for_rehearsal(cpus[0]);
+}
+
+static void nothing_is_rehearsed_that_leaves_a_trace(void **state)
+{
+	static const __u32 flags[] = {SKEP_SETTING_DRAIN, SKEP_SETTING_PANIC, SKEP_SETTING_DRY_RUN};
+	const struct skep_pair pair = {.address = nth_address(0), .other = harness_ip(IP_FOREIGN)};
+	const struct skep_patience asked = {.first_ns = 1, .last_ns = 1};
+
+	(void)state;
+	bind_nth(0);
+	let_rehearse(cpus[0], MANY);
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		check_none_while(flags[i], 0);
+	check_none_while(0, 1);
+	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.patience), &pair, &asked, BPF_ANY),
+			 0);
+	check_none_while(0, 1);
+}
+
+static void containers_are_taken_in_turn(void **state)
+{
+	(void)state;
+	for (unsigned int nth = 0; nth < SLOTS / 16; nth++) {
+		const struct skep_offer offered = idle_offer_of(nth + 1);
+		struct skep_offer next;
+
+		assert_int_equal(bind_nth(nth), nth);
+		let_rehearse(cpus[0], 2);
+		next = idle_get_offer(skel, nth + 1);
+		assert_memory_equal(&next, &offered, sizeof(next));
+	}
+}
+
+static unsigned int size_of(const struct bpf_map *map)
+{
+	__u8 key[64], *last = NULL;
+	unsigned int n = 0;
+
+	for (; !bpf_map_get_next_key(fd_of(map), last, key); last = key)
+		n++;
+	return n;
+}
+
+/* Each CPU rehearses what comes next, whoever binds just now; until there is nobody left. */
+static void no_container_is_lost(void **state)
+{
+	bool taken[SLOTS] = {};
+	struct skep_idle idle;
+
+	(void)state;
+	set_settings(0, 0, 0, 0);
+	for (unsigned int nth = 0; nth < SLOTS; nth++) {
+		__u32 slot;
+
+		harness_go_to_cpu(cpus[nth / 16 % 2]);
+		slot = bind_nth(nth);
+		assert_in_range(slot, 0, SLOTS - 1);
+		assert_false(taken[slot]);
+		taken[slot] = true;
+		assert_int_equal(consume(), 1);
+		if (nth % 16 == 8 && nth >= 16)
+			for (size_t i = 0; i < ARRAY_SIZE(cpus); i++)
+				let_rehearse(cpus[i], 1);
+	}
+	assert_false(idle_pop(queue, &idle));
+	assert_int_equal(size_of(skel->maps.leases), SLOTS);
+	assert_int_equal(size_of(skel->maps.ports), SLOTS);
+	ask_for(SLOTS, IP_FOREIGN);
+	check_verdict(SKEP_ASK_ARP);
+}
+
+/* ---- setting up ------------------------------------------------------------------------ */
+
+static void set_maps(void)
+{
+	const struct skep_addr first = {.ip = harness_ip("\x0a\x42\x00\x00"), .uplink = UPLINK};
+	const struct skep_uplink uplink = {.first = 0x0a420000, .last = 0x0a42ffff};
+	__u32 ordinal = UPLINK;
+
+	idle_set_range(skel, &first, 16, SKEP_RANGE_BIND, TEMPLATE);
+	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.uplinks), &ordinal, &uplink, BPF_ANY),
+			 0);
+	set_flags(0);
+	watch = harness_watch(fd_of(skel->maps.asks));
+	queue = idle_make_queue(skel, TEMPLATE, SLOTS);
+	for (__u32 slot = 0; slot < SLOTS; slot++)
+		idle_offer(skel, queue, slot);
+}
+
+/* Every test has a farm of its own, and begins on the first CPU. */
+static int setup(void **state)
+{
+	(void)state;
+	harness_go_to_cpu(cpus[0]);
+	skel = uplink_bpf__open();
+	if (!skel)
+		return -1;
+	harness_private_maps(skel->obj);
+	/* Nothing is verified here, and to compare a million entries takes a second. */
+	if (bpf_map__set_max_entries(skel->maps.verify, 1))
+		return -1;
+	skel->rodata->wake_every_ns = OFTEN_NS;
+	skel->rodata->wake_after_ns = OFTEN_NS;
+	skel->rodata->uplink_ordinal = UPLINK;
+	if (uplink_bpf__load(skel))
+		return -1;
+	ring = ring_buffer__new(fd_of(skel->maps.asks), on_record, &n_told, NULL);
+	if (!ring)
+		return -1;
+	set_maps();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	forget_dumps();
+	close(queue);
+	close(watch);
+	ring_buffer__free(ring);
+	uplink_bpf__destroy(skel);
+	return 0;
+}
+
+static int find_cpus(void **state)
+{
+	cpu_set_t allowed;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+	for (__u32 cpu = 0; cpu < CPU_SETSIZE && n < ARRAY_SIZE(cpus); cpu++)
+		if (CPU_ISSET(cpu, &allowed))
+			cpus[n++] = cpu;
+	if (n == 1)
+		cpus[1] = cpus[0];
+	return n ? 0 : -1;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(nothing_changes),
+		TEST(nobody_pays_for_rehearsals),
+		TEST(nothing_is_rehearsed_that_leaves_a_trace),
+		TEST(containers_are_taken_in_turn),
+		TEST(no_container_is_lost),
+	};
+
+	return cmocka_run_group_tests_name("rehearse", tests, find_cpus, NULL);
+}
