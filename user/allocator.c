@@ -162,6 +162,7 @@ static void on_tick(evutil_socket_t fd, short what, void *data)
 	else if (!farm->panicked)
 		expire_some(farm);
 	settle_left(farm);
+	offer_tell_gateways(farm);
 	datapath_tidy(farm->dp);
 	expire_waiting(farm);
 	warn_of_full_ring(farm);

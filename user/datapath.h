@@ -171,6 +171,10 @@ bool datapath_is_bindable(const struct datapath *dp, const struct skep_addr *add
 /** datapath_is_hosts() - whether a machine that is not ours has the address */
 bool datapath_is_hosts(const struct datapath *dp, const struct skep_addr *address);
 
+/** datapath_gateway() - the link address by which the gateway of an uplink's VLAN was heard last,
+ * by ARP, since this skepd runs; false when it was not */
+bool datapath_gateway(const struct datapath *dp, __u32 uplink, __u16 vlan, __u8 ret[6]);
+
 /** datapath_is_gateway() - whether this is the link address by which the gateway of an address's
  * segment was heard last, by ARP, since this skepd runs */
 bool datapath_is_gateway(const struct datapath *dp, const struct skep_addr *address,

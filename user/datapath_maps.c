@@ -32,14 +32,24 @@ bool datapath_is_hosts(const struct datapath *dp, const struct skep_addr *addres
 	return !datapath_host(dp, address, &host) && host.until_ns > monotonic_ns();
 }
 
+bool datapath_gateway(const struct datapath *dp, __u32 uplink, __u16 vlan, __u8 ret[6])
+{
+	static const __u8 unheard[6];
+	const struct uplink_bpf *u = uplink < SKEP_UPLINKS_MAX ? dp->uplinks[uplink] : NULL;
+
+	if (!u || u->bss->hosts_gateway.vlan != vlan)
+		return false;
+	memcpy(ret, u->bss->hosts_gateway.mac, 6);
+	return memcmp(ret, unheard, sizeof(unheard)) != 0;
+}
+
 bool datapath_is_gateway(const struct datapath *dp, const struct skep_addr *address,
 			 const __u8 mac[6])
 {
-	const struct uplink_bpf *uplink =
-		address->uplink < SKEP_UPLINKS_MAX ? dp->uplinks[address->uplink] : NULL;
+	__u8 gateway[6];
 
-	return uplink && uplink->bss->hosts_gateway.vlan == address->vlan &&
-	       !memcmp(uplink->bss->hosts_gateway.mac, mac, 6);
+	return datapath_gateway(dp, address->uplink, address->vlan, gateway) &&
+	       !memcmp(gateway, mac, sizeof(gateway));
 }
 
 struct skep_verify *datapath_verify(const struct datapath *dp)

@@ -34,6 +34,7 @@
  * @died:      it has ended by itself
  * @lost:      how often it was seen to be given away without a lease
  * @opened:    generation of the opening that its network is open by; 0 while it is not open
+ * @heard:     which news of its gateway's link address it has; see struct opening
  * @first:     that of its addresses which has the segment and the default route, network byte order
  * @addresses: of its leases, oldest first; @n_addresses of them, room for @room
  * @looked_ns: when a look last found a live connection; counts as a sign of life
@@ -56,6 +57,7 @@ struct warm {
 	bool died;
 	unsigned int lost;
 	__u32 opened;
+	__u32 heard;
 	__be32 first;
 	__u64 serial;
 	__u64 since_ns;
@@ -111,11 +113,17 @@ struct looks {
 /**
  * struct opening - how the network of a template's idle containers is opened
  * @generation: tells it from what it was before; none is 0
+ * @uplink:     where the gateway is heard, SKEP_UPLINKS_MAX when its ranges are at several places
+ * @vlan:       likewise
+ * @heard:      how often the gateway's link address was news
  */
 struct opening {
 	struct plumb_open open;
 	struct prefix segments[PLUMB_SEGMENTS_MAX];
 	__u32 generation;
+	__u32 uplink;
+	__u16 vlan;
+	__u32 heard;
 };
 
 struct farm {
@@ -140,6 +148,7 @@ struct farm {
 	__u32 slots_end;	       /* no slot from here on has ever been used */
 	struct opening *opening;       /* by template */
 	__u32 openings;		       /* generations so far */
+	__u32 told;		       /* slot that offer_tell_gateways() goes on at */
 	unsigned int claims_left;      /* ticks after which what has no lease yet will get none */
 	__u64 untold;		       /* claims without a record so far, as far as looked for */
 	__u64 last_serial;
@@ -204,6 +213,10 @@ void offer_idle(struct farm *farm, __u32 slot);
 
 /** offer_all_idle() - the same for all that are idle and do not wait as they should */
 void offer_all_idle(struct farm *farm);
+
+/** offer_tell_gateways() - tells some of those that were offered before the gateway was heard what
+ * its link address is; at each tick */
+void offer_tell_gateways(struct farm *farm);
 
 /** offer_take_back() - an idle container is skepd's own again; false when the uplink program has
  * given it away: then see settle_claim() */

@@ -8,6 +8,14 @@
 
 #include "farm.h"
 
+#define TOLD_AT_ONCE 32
+
+/* Whether the uplink program may give them away: there is a range that it binds from them. */
+static bool is_offered(const struct opening *o)
+{
+	return o->open.n_segments;
+}
+
 static bool has_segment(const struct opening *o, const struct prefix *prefix)
 {
 	for (size_t i = 0; i < o->open.n_segments; i++)
@@ -22,6 +30,12 @@ static void add_range(const struct config *config, size_t uplink, const struct r
 	if (!config_binds_in_kernel(config, uplink, range) || has_segment(o, &range->prefix))
 		return;
 	o->open.gateway = config->uplinks[uplink].gateway; /* that of all of them */
+	if (!is_offered(o)) {
+		o->uplink = (__u32)uplink;
+		o->vlan = range->vlan;
+	} else if (o->uplink != uplink || o->vlan != range->vlan) {
+		o->uplink = SKEP_UPLINKS_MAX;
+	}
 	o->segments[o->open.n_segments++] = range->prefix;
 }
 
@@ -38,12 +52,6 @@ static bool is_same(const struct opening *a, const struct opening *b)
 {
 	return a->open.gateway == b->open.gateway && a->open.n_segments == b->open.n_segments &&
 	       !memcmp(a->segments, b->segments, sizeof(a->segments));
-}
-
-/* Whether the uplink program may give them away: there is a range that it binds from them. */
-static bool is_offered(const struct opening *o)
-{
-	return o->open.n_segments;
 }
 
 static bool waits_as_it_should(const struct farm *farm, __u32 slot)
@@ -90,6 +98,7 @@ static int open_network(struct farm *farm, __u32 slot, const struct opening *o)
 	waiting_mac(farm, slot, open.mac);
 	memcpy(warm->mac, open.mac, sizeof(warm->mac));
 	warm->opened = o->generation;
+	warm->heard = o->heard;
 	return plumb_open(warm->netlink, warm->eth0, &open);
 }
 
@@ -136,6 +145,41 @@ void offer_all_idle(struct farm *farm)
 		    !waits_as_it_should(farm, slot))
 			offer_idle(farm, slot);
 	datapath_tidy(farm->dp);
+}
+
+static void hear_gateway(const struct farm *farm, struct opening *o)
+{
+	__u8 mac[6];
+
+	if (!datapath_gateway(farm->dp, o->uplink, o->vlan, mac) ||
+	    !memcmp(mac, o->open.gateway_mac, sizeof(mac)))
+		return;
+	memcpy(o->open.gateway_mac, mac, sizeof(mac));
+	o->heard++;
+}
+
+/* One that was given away meanwhile forgets it when it is settled. */
+static void tell_gateway(struct farm *farm, __u32 slot)
+{
+	const struct opening *o = &farm->opening[pool_template(farm->pool, slot)];
+	struct warm *warm = &farm->warm[slot];
+
+	if (!warm->opened || warm->opened != o->generation || warm->heard == o->heard)
+		return;
+	plumb_know_gateway(warm->netlink, warm->eth0, &o->open);
+	warm->heard = o->heard;
+}
+
+void offer_tell_gateways(struct farm *farm)
+{
+	for (size_t t = 0; t < farm->config->n_templates; t++)
+		if (is_offered(&farm->opening[t]))
+			hear_gateway(farm, &farm->opening[t]);
+	for (int n = 0; n < TOLD_AT_ONCE && farm->slots_end; n++) {
+		farm->told = (farm->told + 1) % farm->slots_end;
+		if (pool_state(farm->pool, farm->told) == SKEP_STATE_IDLE)
+			tell_gateway(farm, farm->told);
+	}
 }
 
 bool offer_take_back(struct farm *farm, __u32 slot)

@@ -17,11 +17,13 @@
  * gateway, find their way. What it sends to anybody else inside the segments comes back to itself.
  * @mac:      link address meanwhile
  * @gateway:  default route, network byte order; 0 for none. May lie outside all @segments.
+ * @gateway_mac: its link address, all zero while that is not known
  * @segments: what it takes for its own, @n_segments of them, at most PLUMB_SEGMENTS_MAX
  */
 struct plumb_open {
 	__u8 mac[6];
 	__be32 gateway;
+	__u8 gateway_mac[6];
 	const struct prefix *segments;
 	size_t n_segments;
 };
@@ -39,6 +41,10 @@ struct plumb_open {
  * away first. Return: 0 or negative errno; then plumb_close() is to be called.
  */
 int plumb_open(int nl, unsigned int ifindex, const struct plumb_open *open);
+
+/** plumb_know_gateway() - the gateway's link address, when that was heard after plumb_open(); 0 or
+ * negative errno */
+int plumb_know_gateway(int nl, unsigned int ifindex, const struct plumb_open *open);
 
 /** plumb_close() - undoes plumb_open(), whatever was given to that and however far it came; 0 also
  * when there is nothing to undo */

@@ -11,6 +11,7 @@
 #include <linux/ip.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <string.h>
 #include <sys/socket.h>
 
 void batch_start(struct batch *b, bool again)
@@ -145,16 +146,46 @@ void batch_put_no_route(struct batch *b, unsigned int ifindex, __u8 table, const
 	put_route(b, RTM_DELROUTE, ifindex, table, to)->rtm_scope = RT_SCOPE_NOWHERE; /* any */
 }
 
-void batch_put_neighbour(struct batch *b, unsigned int ifindex, const struct plumb_neighbour *n)
+static struct ndmsg *put_neighbour_message(struct batch *b, __u16 type, __u16 flags,
+					   unsigned int ifindex, __be32 addr, __u16 state)
 {
-	struct nlmsghdr *nlh = put_message(b, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
+	struct nlmsghdr *nlh = put_message(b, type, flags);
 	struct ndmsg *ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
 
 	ndm->ndm_family = AF_INET;
 	ndm->ndm_ifindex = (int)ifindex;
-	ndm->ndm_state = NUD_STALE;
-	mnl_attr_put_u32(nlh, NDA_DST, n->addr);
-	mnl_attr_put(nlh, NDA_LLADDR, sizeof(n->mac), n->mac);
+	ndm->ndm_state = state;
+	mnl_attr_put_u32(nlh, NDA_DST, addr);
+	return ndm;
+}
+
+static struct ndmsg *put_neighbour(struct batch *b, unsigned int ifindex, __be32 addr, __u16 state)
+{
+	return put_neighbour_message(b, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, ifindex, addr,
+				     state);
+}
+
+void batch_put_no_neighbour(struct batch *b, unsigned int ifindex, __be32 addr)
+{
+	put_neighbour_message(b, RTM_DELNEIGH, 0, ifindex, addr, 0);
+}
+
+void batch_put_neighbour(struct batch *b, unsigned int ifindex, const struct plumb_neighbour *n)
+{
+	put_neighbour(b, ifindex, n->addr, NUD_STALE);
+	mnl_attr_put(b->last, NDA_LLADDR, sizeof(n->mac), n->mac);
+}
+
+/* As from elsewhere, it counts for no limit of the neighbour table, and is not thrown away. */
+void batch_put_gateway(struct batch *b, unsigned int ifindex, const struct plumb_open *open)
+{
+	static const __u8 unknown[6];
+	const bool known = memcmp(open->gateway_mac, unknown, sizeof(unknown)) != 0;
+
+	put_neighbour(b, ifindex, open->gateway, known ? NUD_STALE : NUD_NONE)->ndm_flags =
+		NTF_EXT_LEARNED;
+	if (known)
+		mnl_attr_put(b->last, NDA_LLADDR, sizeof(open->gateway_mac), open->gateway_mac);
 }
 
 /* Of a batch that may be done over again. A neighbour says himself who he is: if the kernel does
@@ -167,6 +198,8 @@ static bool is_so_already(const struct nlmsghdr *request, int error)
 		return error == -EEXIST;
 	case RTM_DELROUTE:
 		return error == -ESRCH;
+	case RTM_DELNEIGH:
+		return error == -ENOENT;
 	case RTM_NEWNEIGH:
 		return true;
 	default:

@@ -57,6 +57,12 @@ void batch_put_default_route(struct batch *b, unsigned int ifindex, __be32 gatew
 
 void batch_put_neighbour(struct batch *b, unsigned int ifindex, const struct plumb_neighbour *n);
 
+void batch_put_no_neighbour(struct batch *b, unsigned int ifindex, __be32 addr);
+
+/** batch_put_gateway() - an entry for the gateway, before it was heard; its link address may not be
+ * known yet */
+void batch_put_gateway(struct batch *b, unsigned int ifindex, const struct plumb_open *open);
+
 /** plumb_put_closed() - takes away what plumb_open() has made: all but the default route, which
  * leads to the gateway, too, and all but a route to the address alone */
 void plumb_put_closed(struct batch *b, const struct plumbing *p);

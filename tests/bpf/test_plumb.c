@@ -425,6 +425,22 @@ static void who_asked_is_still_known(void **state)
 	assert_neighbour("");
 }
 
+/* While nobody has asked: any machine knows its gateway. */
+static void the_gateway_is_awaited(void **state)
+{
+	(void)state;
+	open_it();
+	assert_neighbour(GATEWAY " dev eth0 extern_learn \n");
+	mac_of(WIRE_MAC, wide.gateway_mac);
+	assert_int_equal(plumb_know_gateway(lab.nl, lab.eth0, &wide), 0);
+	assert_neighbour(GATEWAY " dev eth0 lladdr " WIRE_MAC " extern_learn STALE \n");
+	open_it();
+	assert_neighbour(GATEWAY " dev eth0 lladdr " WIRE_MAC " extern_learn STALE \n");
+	assert_pongs("10.66.4.2", OPEN_MAC, GATEWAY);
+	bind_it();
+	assert_neighbour(GATEWAY " dev eth0 lladdr " WIRE_MAC " STALE \n");
+}
+
 /* A gateway that answers nobody. It goes out before the link address changes: with the former one.
  */
 static void an_answer_that_waits_for_the_gateway_is_not_lost(void)
@@ -897,6 +913,7 @@ int main(void)
 		IN_LAB(bound_it_answers_for_no_other),
 		IN_LAB(a_connection_on_link_goes_on),
 		IN_LAB(a_connection_off_link_goes_on),
+		IN_LAB(the_gateway_is_awaited),
 		IN_LAB(who_asked_is_still_known),
 		IN_ALL(an_answer_that_waits_for_the_gateway_is_not_lost),
 		IN_LAB(a_neighbour_that_cannot_be_is_left_out),

@@ -95,7 +95,8 @@ ignored() {
 	check "$2: $1" wait_until 5 counted "$1" $((before + 1))
 }
 
-has_no_questions() { [[ -z $(in_net "$1" ip neigh show nud incomplete) ]]; } # by ARP, which it goes on asking
+# By ARP, which it goes on asking; ip(8) shows the awaited gateway whatever its state.
+has_no_questions() { ! in_net "$1" ip neigh show | grep -E 'INCOMPLETE|PROBE'; }
 
 # What the container of ASKED tries; it does not know its own address.
 prisoner() {
