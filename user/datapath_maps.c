@@ -12,12 +12,20 @@
 #define BATCH 4096U
 #define EGRESS_SEGMENTS 64 /* of the largest packet that a container's kernel cuts late */
 #define EGRESS_KIB 128	   /* two of them */
-#define DELETE_TRIES 8
+#define TRIES 8
 
 int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
 		   struct skep_lease *ret)
 {
-	return bpf_map_lookup_elem(dp->leases, address, ret);
+	int err = -ENOENT;
+
+	for (int tries = TRIES; tries;
+	     tries--) { /* or what has a lease would be taken to have none */
+		err = bpf_map_lookup_elem(dp->leases, address, ret);
+		if (!err || err == -ENOENT)
+			break;
+	}
+	return err;
 }
 
 int datapath_host(const struct datapath *dp, const struct skep_addr *address, struct skep_host *ret)
@@ -67,7 +75,7 @@ int datapath_leases(const struct datapath *dp, struct skep_addr **ret_addresses,
 /* The kernel may not get a bucket's lock in time; what stayed would have no owner. */
 static void delete_surely(int map, const void *key)
 {
-	for (int tries = DELETE_TRIES; tries; tries--)
+	for (int tries = TRIES; tries; tries--)
 		if (!bpf_map_delete_elem(map, key) || errno == ENOENT)
 			return;
 }

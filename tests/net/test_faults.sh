@@ -94,6 +94,8 @@ fail_step bind sendmsg_message_0 ENOBUFS # a job for a keeper
 fail_step bind sendmsg_message_4 ENOBUFS # an event
 fail_step bind recvmsg ENOMEM # what a keeper has done
 fail_step bind epoll_ctl ENOMEM
+fail_step release lookup_leases_1 ENOMEM
+fail_step release lookup_leases_2 ENOMEM
 fail_step release delete_leases ENOMEM
 fail_step release delete_ports ENOMEM
 fail_step release recvmsg ENOMEM # a command

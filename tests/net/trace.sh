@@ -25,7 +25,8 @@ descriptors() {
 }
 
 # steps_in TRACE DESCRIPTORS: one line for each system call: NAME, the how-manieth of this name, and
-# what it does, so that one step can be told from another. A lease that is settled is written twice.
+# what it does, so that one step can be told from another. A lease that is settled is written twice,
+# and one that a command releases is looked up twice.
 steps_in() {
 	awk 'FILENAME == ARGV[1] { map[$1] = $2; next }
 		/^[a-z_0-9]+\(/ {
@@ -34,6 +35,8 @@ steps_in() {
 			if (match($0, /BPF_MAP_[A-Z]+/)) what = tolower(substr($0, RSTART + 8, RLENGTH - 8))
 			if (match($0, /map_fd=[0-9]+/)) what = what "_" map[substr($0, RSTART + 7, RLENGTH - 7)]
 			if (what == "update_leases" && leases++) what = "update_leases_again"
+			if (what == "recvmsg") told = 1
+			if (what == "lookup_leases" && told) what = what "_" ++looks
 			if (/^sendmsg/ && match($0, /iov_base="\\[0-9]/)) what = what "_message_" substr($0, RSTART + 11, 1)
 			if (/AF_PACKET/) what = "send_frame"
 			print name, ++count[name], what
