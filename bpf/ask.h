@@ -48,6 +48,14 @@ static __always_inline __u32 *ask_unwoken(void)
 	return bpf_map_lookup_elem(&unwoken, &only);
 }
 
+/** ask_is_unwoken() - whether the next ask_submit() will wake skepd in any case */
+static __always_inline bool ask_is_unwoken(void)
+{
+	const __u32 *left = ask_unwoken();
+
+	return !left || *(const volatile __u32 *)left;
+}
+
 /** ask_will_wait() - a record will be reserved for ask_submit_later() */
 static __always_inline void ask_will_wait(void)
 {
@@ -62,7 +70,8 @@ static __always_inline void ask_will_wait(void)
  *
  * By itself the kernel wakes only a reader that has caught up, and a record that woke nobody may be
  * before this one, left there by any program. Not forced for every record: under a flood that would
- * be most of the cost. Whose flag is taken away in the middle is woken for by wake_later().
+ * be most of the cost. Whose flag is taken away in the middle is woken for by wake_later(), or at
+ * the end of a rehearsal.
  */
 static __always_inline void ask_submit(struct skep_ask *record)
 {

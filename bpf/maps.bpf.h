@@ -134,7 +134,7 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } last_lease SEC(".maps");
 
-/* Whether there may be records in `asks` that woke nobody; see wake.h. Of all programs together. */
+/* Whether there may be records in `asks` that woke nobody; see ask.h. Of all programs together. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

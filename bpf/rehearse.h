@@ -2,8 +2,8 @@
 /*
  * A rehearsal of a bind, by a CPU's timer. A first contact must not be told from any other by how
  * long it takes, and on a CPU that has slept, what a bind alone executes, reads and writes would
- * come from far away. So all of it is gone over often, as if the last address were to be bound once
- * more, to the container that is next. Nothing comes of it: no map changes that anybody reads.
+ * come from far away. So most of it is gone over often, as if the last address were to be bound
+ * once more, to the container that is next. Nothing comes of it: no map changes that anybody reads.
  */
 #ifndef SKEP_BPF_REHEARSE_H
 #define SKEP_BPF_REHEARSE_H
@@ -66,12 +66,22 @@ static __always_inline void rehearse_record(void)
 	record = bpf_ringbuf_reserve(&asks, sizeof(__u64), 0);
 	if (record)
 		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+	if (!ask_is_unwoken()) /* taken away in the middle, and somebody may have waited in vain */
+		ask_wake();
 }
 
 /* At the beginning of time all is used up that anybody has ever taken from: nothing is taken. */
 static __always_inline void rehearse_budgets(const struct skep_settings *s,
 					     const struct skep_addr *address, const struct frame *f)
 {
+	const struct skep_addr requester = {
+		.ip = f->sender,
+		.vlan = address->vlan,
+		.uplink = address->uplink,
+	};
+
+	if (s->requester_interval_ns && !bpf_map_lookup_elem(&requesters, &requester))
+		return; /* to take from its bucket would put it in, and somebody else out */
 	dark_admit(address, f, SKEP_ASK_ARP, 0);
 	if (s->bind_interval_ns)
 		dark_farm_may_bind(s, 0);
@@ -104,8 +114,9 @@ static __noinline int rehearse(__u32 cpu, const struct skep_pair *last)
 	const struct skep_settings *s = bpf_map_lookup_elem(&settings, &only);
 	struct bind b = {.address = address, .f = &f, .s = s, .range = hosts_range(address)};
 
-	if (!s || !rehearse_binds(s, b.range) || !bpf_map_lookup_elem(&leases, address))
+	if (!s || !rehearse_binds(s, b.range))
 		return 0;
+	bpf_map_lookup_elem(&leases, address); /* there or not: leases end, and the quiet begins */
 	if (dark(s, address, &f, &b.range) != SKEP_ASK_ARP)
 		return 0;
 	rehearse_budgets(s, address, &f);

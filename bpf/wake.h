@@ -20,8 +20,8 @@
 #define WAKE_CPUS_MAX 1024
 
 /*
- * How often the timers come, and how long a bind has the CPU to itself; skepd knows of it after the
- * sum of both at the latest. Set before loading.
+ * How often the timers come, and how long the first bind since the last wake-up has the CPU to
+ * itself; skepd knows of it after the sum of both at the latest. Set before loading.
  */
 const volatile __u64 wake_every_ns = 400000;
 const volatile __u64 wake_after_ns = 100000;
@@ -51,7 +51,7 @@ struct {
 	__type(value, struct waker);
 } waker SEC(".maps");
 
-/* An older kernel has one that may come to any CPU. */
+/* An older kernel has one that may come to any CPU, and rehearses for that. */
 static __always_inline long wake_again(struct waker *w, __u64 ns)
 {
 	const long err = bpf_timer_start(&w->timer, ns, WAKE_CPU_PIN);
@@ -84,7 +84,7 @@ static int wake_on_time(void *map, __u32 *cpu, struct waker *w)
 	return 0;
 }
 
-/* The timer is there from the first time on, or again after a skepd that has gone. */
+/* The timer is there from the first time on. */
 static __always_inline long wake_start(struct waker *w)
 {
 	if (!wake_again(w, wake_after_ns))

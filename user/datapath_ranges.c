@@ -281,6 +281,9 @@ static int set_bounds(struct datapath *dp, __u16 uplink)
 	}
 	entry->network = ntohl(config->network.addr);
 	entry->network_last = config->network.len ? ntohl(prefix_broadcast(&config->network)) : 0;
+	if (entry->gateway.addr != config->gateway && dp->uplinks[uplink]) /* it was another one */
+		memset(&dp->uplinks[uplink]->bss->hosts_gateway, 0,
+		       sizeof(dp->uplinks[uplink]->bss->hosts_gateway));
 	entry->gateway.addr = config->gateway;
 	return datapath_store_uplink(dp, uplink);
 }

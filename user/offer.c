@@ -27,7 +27,7 @@ static bool has_segment(const struct opening *o, const struct prefix *prefix)
 static void add_range(const struct config *config, size_t uplink, const struct range_config *range,
 		      struct opening *o)
 {
-	if (!config_binds_in_kernel(config, uplink, range) || has_segment(o, &range->prefix))
+	if (!config_binds_in_kernel(config, uplink, range))
 		return;
 	o->open.gateway = config->uplinks[uplink].gateway; /* that of all of them */
 	if (!is_offered(o)) {
@@ -36,6 +36,8 @@ static void add_range(const struct config *config, size_t uplink, const struct r
 	} else if (o->uplink != uplink || o->vlan != range->vlan) {
 		o->uplink = SKEP_UPLINKS_MAX;
 	}
+	if (has_segment(o, &range->prefix))
+		return;
 	o->segments[o->open.n_segments++] = range->prefix;
 }
 
@@ -50,7 +52,8 @@ static void work_out(const struct config *config, size_t template, struct openin
 
 static bool is_same(const struct opening *a, const struct opening *b)
 {
-	return a->open.gateway == b->open.gateway && a->open.n_segments == b->open.n_segments &&
+	return a->open.gateway == b->open.gateway && a->uplink == b->uplink && a->vlan == b->vlan &&
+	       a->open.n_segments == b->open.n_segments &&
 	       !memcmp(a->segments, b->segments, sizeof(a->segments));
 }
 
@@ -151,14 +154,14 @@ static void hear_gateway(const struct farm *farm, struct opening *o)
 {
 	__u8 mac[6];
 
-	if (!datapath_gateway(farm->dp, o->uplink, o->vlan, mac) ||
+	if (!o->open.gateway || !datapath_gateway(farm->dp, o->uplink, o->vlan, mac) ||
 	    !memcmp(mac, o->open.gateway_mac, sizeof(mac)))
 		return;
 	memcpy(o->open.gateway_mac, mac, sizeof(mac));
 	o->heard++;
 }
 
-/* One that was given away meanwhile forgets it when it is settled. */
+/* One that was given away meanwhile forgets it when it is settled; who does not get it, asks. */
 static void tell_gateway(struct farm *farm, __u32 slot)
 {
 	const struct opening *o = &farm->opening[pool_template(farm->pool, slot)];
@@ -166,7 +169,7 @@ static void tell_gateway(struct farm *farm, __u32 slot)
 
 	if (!warm->opened || warm->opened != o->generation || warm->heard == o->heard)
 		return;
-	plumb_know_gateway(warm->netlink, warm->eth0, &o->open);
+	(void)plumb_know_gateway(warm->netlink, warm->eth0, &o->open);
 	warm->heard = o->heard;
 }
 

@@ -282,6 +282,20 @@ static void nothing_changes(void **state)
 	}
 }
 
+/* Leases end, and the quiet begins that rehearsals are for. */
+static void a_last_lease_that_has_ended_is_no_matter(void **state)
+{
+	const struct skep_addr address = nth_address(0);
+	__u32 port;
+
+	(void)state;
+	set_settings(0, 0, 0, 0);
+	port = IDLE_PORT(bind_nth(0));
+	assert_int_equal(bpf_map_delete_elem(fd_of(skel->maps.leases), &address), 0);
+	assert_int_equal(bpf_map_delete_elem(fd_of(skel->maps.ports), &port), 0);
+	let_rehearse(cpus[0], MANY);
+}
+
 /* Who is not among the requesters has a full bucket, and keeps it. */
 static void nobody_pays_for_rehearsals(void **state)
 {
@@ -467,6 +481,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(nothing_changes),
+		TEST(a_last_lease_that_has_ended_is_no_matter),
 		TEST(nobody_pays_for_rehearsals),
 		TEST(nothing_is_rehearsed_that_leaves_a_trace),
 		TEST(containers_are_taken_in_turn),
