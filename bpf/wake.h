@@ -17,7 +17,6 @@
 #define WAKE_CLOCK_MONOTONIC 1
 #define WAKE_CPU_PIN 2 /* BPF_F_TIMER_CPU_PIN, Linux 6.7 */
 #define WAKE_EINVAL 22
-#define WAKE_CPUS_MAX 1024
 
 /*
  * How often the timers come, and how long the first bind since the last wake-up has the CPU to
@@ -46,7 +45,7 @@ struct waker {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, WAKE_CPUS_MAX);
+	__uint(max_entries, REHEARSE_CPUS_MAX);
 	__type(key, __u32); /* CPU */
 	__type(value, struct waker);
 } waker SEC(".maps");
