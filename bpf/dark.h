@@ -182,6 +182,17 @@ static __always_inline bool dark_farm_may_bind(const struct skep_settings *s, __
 	return tat && budget_take(tat, now, s->bind_interval_ns, s->bind_burst_ns);
 }
 
+/** dark_requester() - key of `requesters`: who sent a frame, and where that is */
+static __always_inline struct skep_addr dark_requester(const struct skep_addr *address,
+						       const struct frame *f)
+{
+	return (struct skep_addr){
+		.ip = f->sender,
+		.vlan = address->vlan,
+		.uplink = address->uplink,
+	};
+}
+
 /* The bucket of a requester, a full one if it is new; NULL when the kernel has no room for it. */
 static __always_inline __u64 *requester_bucket(const struct skep_addr *requester)
 {
@@ -197,11 +208,7 @@ static __always_inline bool requester_may_bind(const struct skep_settings *s,
 					       const struct skep_addr *address,
 					       const struct frame *f, __u64 now)
 {
-	struct skep_addr requester = {
-		.ip = f->sender,
-		.vlan = address->vlan,
-		.uplink = address->uplink,
-	};
+	const struct skep_addr requester = dark_requester(address, f);
 	__u64 *tat = requester_bucket(&requester);
 
 	return tat && budget_take(tat, now, s->requester_interval_ns, s->requester_burst_ns);

@@ -74,11 +74,7 @@ static __always_inline void rehearse_record(void)
 static __always_inline void rehearse_budgets(const struct skep_settings *s,
 					     const struct skep_addr *address, const struct frame *f)
 {
-	const struct skep_addr requester = {
-		.ip = f->sender,
-		.vlan = address->vlan,
-		.uplink = address->uplink,
-	};
+	const struct skep_addr requester = dark_requester(address, f);
 
 	if (s->requester_interval_ns && !bpf_map_lookup_elem(&requesters, &requester))
 		return; /* to take from its bucket would put it in, and somebody else out */

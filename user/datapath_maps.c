@@ -14,13 +14,13 @@
 #define EGRESS_KIB 128	   /* two of them */
 #define TRIES 8
 
+/* A failure must not be taken for a lease that has ended. */
 int datapath_lease(const struct datapath *dp, const struct skep_addr *address,
 		   struct skep_lease *ret)
 {
 	int err = -ENOENT;
 
-	for (int tries = TRIES; tries;
-	     tries--) { /* or what has a lease would be taken to have none */
+	for (int tries = TRIES; tries; tries--) {
 		err = bpf_map_lookup_elem(dp->leases, address, ret);
 		if (!err || err == -ENOENT)
 			break;
