@@ -37,7 +37,7 @@
 #define LONG_RUN 1000000U
 #define RING_RUN 4096U /* fewer records than the ring holds */
 #define RING_RUNS 64
-#define RING_BOUND 500 /* fewer records than the program leaves without waking anybody */
+#define RING_BOUND 500 /* fewer records than the ring holds */
 #define IDLE 2000      /* containers that the program may give away */
 #define SINGLE_RUNS 4096
 #define ROUNDS_DEFAULT 11
@@ -140,14 +140,17 @@ static int set_idle(const struct bench *b)
 	for (__u32 slot = 0; !err && slot < IDLE; slot++) {
 		const __u32 port = IDLE_PORT + slot;
 		const struct skep_offer offer = {.serial = 1 + slot, .port = port, .eth0 = {2}};
+		const struct skep_port shut = {.container = slot, .shut = 1};
 		const struct skep_addr key = {
 			.ip.addr = htonl(ntohl(address(BINDABLE).s_addr) + slot)};
 
 		idle = (struct skep_idle){.serial = offer.serial, .slot = slot};
 		bpf_map_delete_elem(bpf_map__fd(b->uplink->maps.leases), &key);
-		bpf_map_delete_elem(bpf_map__fd(b->uplink->maps.ports), &port);
-		err = bpf_map_update_elem(bpf_map__fd(b->uplink->maps.offers), &slot, &offer,
+		err = bpf_map_update_elem(bpf_map__fd(b->uplink->maps.ports), &port, &shut,
 					  BPF_ANY);
+		if (!err)
+			err = bpf_map_update_elem(bpf_map__fd(b->uplink->maps.offers), &slot,
+						  &offer, BPF_ANY);
 		if (!err)
 			err = bpf_map_update_elem(b->idle, NULL, &idle, BPF_ANY);
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Binding: a dark address gets an idle container in the run that asks for it. Either port and lease
- * are there in the end, or nothing is left behind and the container is to be had again. Other CPUs
- * may be at the same address or container at the same time, and skepd takes containers back.
+ * Binding: a dark address gets an idle container in the run that asks for it. In the end either its
+ * port is open and the lease is there, or the port is shut and the container to be had again. Other
+ * CPUs may be at the same address or container at the same time, and skepd takes containers back.
  */
 #ifndef SKEP_BPF_BIND_H
 #define SKEP_BPF_BIND_H
@@ -25,7 +25,12 @@ enum bind_outcome {
 /**
  * struct bind - an address that is to be given away
  * @seen_ns: when the frame came that asks for it
+ * @flags:   to put the lease in by, BPF_NOEXIST
+ * @ids:     how many ids it takes, 1
  * @taken:   the container that it gets, written by bind()
+ *
+ * A rehearsal goes through bind_lease() too, by BPF_EXIST for an address of nobody, and takes no
+ * id: as values, since branches would be learnt the wrong way.
  */
 struct bind {
 	const struct skep_addr *address;
@@ -34,6 +39,8 @@ struct bind {
 	const struct skep_uplink *uplink;
 	const struct skep_settings *s;
 	__u64 seen_ns;
+	__u64 flags;
+	__u64 ids;
 	struct skep_idle taken;
 };
 
@@ -83,19 +90,16 @@ static __always_inline void bind_give_back(struct bind *b, struct skep_offer *of
 		bpf_map_push_elem(queue, &b->taken, BPF_ANY);
 }
 
-static __always_inline long bind_open_port(const struct bind *b, __u32 ifindex)
+/* By an entry that is there. Nobody reads on without the lease, which comes after it. */
+static __always_inline void bind_open_port(const struct bind *b, struct skep_port *port)
 {
-	struct skep_port port = {
-		.container = b->taken.slot,
-		.uplink = b->address->uplink,
-		.vlan = b->address->vlan,
-		.policy = b->range->policy,
-		.prefixlen = b->range->prefixlen,
-		.gateway = b->uplink->gateway,
-	};
-
-	__builtin_memcpy(port.gateway_mac, b->range->gateway_mac, sizeof(port.gateway_mac));
-	return bpf_map_update_elem(&ports, &ifindex, &port, BPF_NOEXIST);
+	port->uplink = b->address->uplink;
+	port->vlan = b->address->vlan;
+	port->policy = b->range->policy;
+	port->prefixlen = b->range->prefixlen;
+	port->gateway = b->uplink->gateway;
+	__builtin_memcpy(port->gateway_mac, b->range->gateway_mac, sizeof(port->gateway_mac));
+	port->shut = 0;
 }
 
 /* What was sent to one station was found to be sent to the right one. */
@@ -108,12 +112,12 @@ static __always_inline void bind_mac(const struct bind *b, __u8 ret[6])
 			  b->address->vlan, ret);
 }
 
-static __always_inline __u64 bind_next_id(void)
+static __always_inline __u64 bind_next_id(const struct bind *b)
 {
 	__u32 only = 0;
 	__u64 *last = bpf_map_lookup_elem(&last_lease, &only);
 
-	return last ? __sync_fetch_and_add(last, 1) + 1 : 0;
+	return last ? __sync_fetch_and_add(last, b->ids) + 1 : 0;
 }
 
 static __always_inline __u32 bind_ns(__u64 seen_ns, __u64 now)
@@ -133,7 +137,7 @@ static __noinline enum bind_outcome bind_lease(const struct bind *b, const struc
 {
 	const __u64 now = bpf_ktime_get_ns();
 	struct skep_lease lease = {
-		.id = bind_next_id(),
+		.id = bind_next_id(b),
 		.bound_ns = now,
 		.bind_ns = bind_ns(b->seen_ns, now),
 		.port = offer->port,
@@ -144,7 +148,7 @@ static __noinline enum bind_outcome bind_lease(const struct bind *b, const struc
 
 	bind_mac(b, lease.mac);
 	__builtin_memcpy(lease.eth0, offer->eth0, sizeof(lease.eth0));
-	err = bpf_map_update_elem(&leases, b->address, &lease, BPF_NOEXIST);
+	err = bpf_map_update_elem(&leases, b->address, &lease, b->flags);
 	if (err)
 		return err == -BIND_EEXIST ? BIND_LEASED : BIND_NONE;
 	if (hosts_heard_since(b->address) && bind_withdraw(b->address, lease.id))
@@ -161,16 +165,19 @@ static __noinline enum bind_outcome bind(struct bind *b)
 {
 	struct skep_offer *offer = bind_take(b);
 	enum bind_outcome outcome = BIND_NONE;
-	__u32 port;
+	struct skep_port *port;
+	__u32 ifindex;
 
 	if (!offer)
 		return BIND_NONE;
-	port = offer->port;
+	ifindex = offer->port;
 	offer->address = *b->address;
-	if (!bind_open_port(b, port)) {
+	port = bpf_map_lookup_elem(&ports, &ifindex);
+	if (port) {
+		bind_open_port(b, port);
 		outcome = bind_lease(b, offer);
 		if (outcome != BIND_DONE)
-			bpf_map_delete_elem(&ports, &port);
+			port->shut = 1;
 	}
 	if (outcome != BIND_DONE)
 		bind_give_back(b, offer);

@@ -7,17 +7,16 @@
 #define SKEP_BPF_HOLD_H
 
 #include "ask.h"
+#include "defer.h"
 #include "parse.h"
 
 /* Inlined with a constant @room, as ask_reserve() is; @len is no more. */
 static __always_inline enum skep_verdict hold_record(struct xdp_md *ctx,
 						     const struct skep_ask *head, __u64 len,
-						     const __u64 room, bool waits)
+						     const __u64 room)
 {
 	struct skep_ask *record;
 
-	if (!waits)
-		ask_will_wait();
 	record = ask_reserve(head, room);
 	if (!record)
 		return SKEP_DROP_ASK_RING_FULL;
@@ -25,10 +24,7 @@ static __always_inline enum skep_verdict hold_record(struct xdp_md *ctx,
 		bpf_ringbuf_discard(record, 0);
 		return SKEP_PASS_TRUNCATED;
 	}
-	if (waits)
-		ask_submit(record);
-	else
-		ask_submit_later(record);
+	bpf_ringbuf_submit(record, 0);
 	return head->verdict;
 }
 
@@ -60,27 +56,57 @@ static __noinline enum skep_verdict hold(struct xdp_md *ctx, const struct skep_a
 	if (!hold_fits(len))
 		return SKEP_DROP_ASK_TOO_LONG;
 	if (len <= SKEP_ASK_SMALL)
-		return hold_record(ctx, &head, len, SKEP_ASK_SMALL, true);
-	return hold_record(ctx, &head, len, SKEP_ASK_LARGE, true);
+		return hold_record(ctx, &head, len, SKEP_ASK_SMALL);
+	return hold_record(ctx, &head, len, SKEP_ASK_LARGE);
+}
+
+/* How much of a frame that goes on is told. */
+static __always_inline __u64 hold_part(struct xdp_md *ctx)
+{
+	const __u64 len = bpf_xdp_get_buff_len(ctx);
+
+	return len < SKEP_ASK_SMALL ? len : SKEP_ASK_SMALL;
 }
 
 /**
  * hold_not() - tells skepd of a frame that goes on, with as much of it as a small record holds
- * @head:  the record, but for its @frame_len
- * @waits: it is urgent; else wake_later() is to follow
+ * @head: the record, but for its @frame_len
  *
  * Return: the record's verdict, or one that says why there is none.
  */
-static __noinline enum skep_verdict hold_not(struct xdp_md *ctx, struct skep_ask *head, bool waits)
+static __noinline enum skep_verdict hold_not(struct xdp_md *ctx, struct skep_ask *head)
 {
-	__u64 len = bpf_xdp_get_buff_len(ctx);
+	const __u64 len = hold_part(ctx);
 
-	if (len > SKEP_ASK_SMALL)
-		len = SKEP_ASK_SMALL;
 	if (len < sizeof(struct ethhdr))
 		return SKEP_PASS_TRUNCATED;
 	head->frame_len = (__u16)len;
-	return hold_record(ctx, head, len, SKEP_ASK_SMALL, waits);
+	return hold_record(ctx, head, len, SKEP_ASK_SMALL);
+}
+
+/**
+ * hold_not_deferred() - the same, by and by: see defer.h
+ *
+ * Return: false when there is no room for it.
+ */
+static __always_inline bool hold_not_deferred(struct xdp_md *ctx, struct skep_ask *head)
+{
+	const __u64 len = hold_part(ctx);
+	struct skep_ask_small *record;
+	__u32 slot;
+
+	if (len < sizeof(struct ethhdr))
+		return false;
+	head->frame_len = (__u16)len;
+	record = defer_take(head, &slot);
+	if (!record)
+		return false;
+	if (bpf_xdp_load_bytes(ctx, 0, record->frame, len)) {
+		defer_drop(slot);
+		return false;
+	}
+	defer_done(slot);
+	return true;
 }
 
 #endif

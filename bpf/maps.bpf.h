@@ -29,8 +29,8 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } leases SEC(".maps");
 
-/* What a port's frames are allowed to be. An entry per bound container, written before its lease.
- */
+/* What a port's frames are allowed to be. An entry for each container that is bound or may be,
+ * opened before the lease is written. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, SKEP_CONTAINERS_MAX);
@@ -133,15 +133,6 @@ struct {
 	__type(value, __u64);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } last_lease SEC(".maps");
-
-/* Whether there may be records in `asks` that woke nobody; see ask.h. Of all programs together. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} unwoken SEC(".maps");
 
 /* One slot per verdict; see skep/verdict.h. */
 struct {

@@ -159,35 +159,42 @@ static __always_inline enum skep_verdict arp(const struct way *w)
 									   : SKEP_PORT_OUT_ARP;
 }
 
-#define ARP_AT(field) (sizeof(struct ethhdr) + __builtin_offsetof(struct parse_arp, field))
+/* Of an ARP frame without a tag, from its source on. */
+struct arp_part {
+	__u8 source[6];
+	__be16 type;
+	struct parse_arp arp;
+};
+
+#define SOURCE_AT __builtin_offsetof(struct ethhdr, h_source)
 
 /* The sender's address, and wherever the container names itself as the target. */
 static __always_inline int translate_arp(struct __sk_buff *skb, const struct frame *f,
 					 const struct skep_lease *lease)
 {
-	__u8 tha[6] __attribute__((aligned(2)));
+	struct arp_part part;
 
-	if (bpf_skb_store_bytes(skb, ARP_AT(sha), lease->mac, sizeof(lease->mac), 0) ||
-	    bpf_skb_load_bytes(skb, ARP_AT(tha), tha, sizeof(tha)))
+	if (bpf_skb_load_bytes(skb, SOURCE_AT, &part, sizeof(part)))
 		return -1;
-	if (!parse_mac_equal(tha, f->sender_mac) && !parse_mac_equal(tha, f->src))
-		return 0;
-	return bpf_skb_store_bytes(skb, ARP_AT(tha), lease->mac, sizeof(lease->mac), 0);
+	__builtin_memcpy(part.source, lease->mac, sizeof(part.source));
+	__builtin_memcpy(part.arp.sha, lease->mac, sizeof(part.arp.sha));
+	if (parse_mac_equal(part.arp.tha, f->sender_mac) || parse_mac_equal(part.arp.tha, f->src))
+		__builtin_memcpy(part.arp.tha, lease->mac, sizeof(part.arp.tha));
+	return bpf_skb_store_bytes(skb, SOURCE_AT, &part, sizeof(part), 0);
 }
 
 /*
  * A shared container has one link address for all its addresses, and one whose lease is not settled
- * may still have the one it waited with. Written by helpers: for a program that writes through the
- * pointer, the kernel first copies every frame that is shared (as TCP's are), also those that are
- * left as they came.
+ * may still have the one it waited with. Written by helpers, and once, for each call counts: for a
+ * program that writes through the pointer, the kernel first copies every frame that is shared (as
+ * TCP's are), also those that are left as they came.
  */
 static __always_inline int translate(struct __sk_buff *skb, const struct frame *f,
 				     const struct skep_lease *lease)
 {
-	if (bpf_skb_store_bytes(skb, __builtin_offsetof(struct ethhdr, h_source), lease->mac,
-				sizeof(lease->mac), 0))
-		return -1;
-	return f->kind != FRAME_IPV4 ? translate_arp(skb, f, lease) : 0;
+	if (f->kind != FRAME_IPV4)
+		return translate_arp(skb, f, lease);
+	return bpf_skb_store_bytes(skb, SOURCE_AT, lease->mac, sizeof(lease->mac), 0);
 }
 
 /* ARP that was made while the link address changed has the old one in front and the new one inside,
@@ -440,7 +447,7 @@ static __always_inline enum skep_verdict classify(struct __sk_buff *skb, struct 
 	if (!w->s || w->s->flags & SKEP_SETTING_PANIC)
 		return SKEP_PORT_DROP_PANIC;
 	w->port = bpf_map_lookup_elem(&ports, &ifindex);
-	if (!w->port)
+	if (!w->port || w->port->shut)
 		return SKEP_PORT_DROP_UNBOUND;
 	if (skb->vlan_present)
 		return SKEP_PORT_DROP_TAGGED;

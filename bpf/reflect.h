@@ -97,7 +97,7 @@ static __always_inline enum skep_verdict reflect_hold(struct __sk_buff *skb, con
 		bpf_ringbuf_discard(record, 0);
 		return SKEP_REFLECT_DROP_TOO_LONG;
 	}
-	ask_submit(record);
+	bpf_ringbuf_submit(record, 0);
 	return SKEP_ASK_REFLECT;
 }
 

@@ -8,66 +8,68 @@
 #ifndef SKEP_BPF_REHEARSE_H
 #define SKEP_BPF_REHEARSE_H
 
-#include "ask.h"
 #include "bind.h"
 #include "dark.h"
+#include "defer.h"
 #include "maps.bpf.h"
 
-#define REHEARSE_CPUS_MAX 1024
-#define REHEARSE_BYTES (1 << 14) /* that may be in the ring */
-
-/* An entry comes and goes, as one of `ports` and `leases` would. */
+/* An entry comes and goes, as one of `leases` would. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, REHEARSE_CPUS_MAX);
+	__uint(max_entries, DEFER_CPUS_MAX);
 	__type(key, __u32); /* CPU */
 	__type(value, struct skep_lease);
 } rehearsal SEC(".maps");
 
-/* The container that is next, its port, and what entries are put in by. Keys of nobody: nothing can
- * be replaced under them. */
-static __always_inline int rehearse_bind(__u32 cpu, const struct bind *b)
+/* The CPU has it for itself then, as if it had written something. */
+#define REHEARSE_WRITE(where) __sync_fetch_and_add(where, 0)
+
+static __always_inline void rehearse_count(void)
 {
+	__u32 slot = SKEP_BOUND_ARP;
+	__u64 *value = bpf_map_lookup_elem(&counters, &slot);
+
+	if (value)
+		REHEARSE_WRITE(value);
+}
+
+/* The container that is next, its port, and what a lease is put in by. An address of nobody:
+ * nothing can be replaced under it. */
+static __always_inline int rehearse_bind(__u32 cpu, struct bind *b)
+{
+	const struct skep_addr nowhere = {};
+	const struct skep_lease lease = {};
 	void *queue = bind_queue(b);
-	const struct skep_offer *offer;
-	struct skep_lease lease = {};
-	struct skep_addr nowhere = {};
-	struct skep_port port = {};
-	struct skep_idle next;
+	struct skep_offer *offer;
+	struct skep_port *port;
 	__u32 ifindex;
 
-	if (!queue || bpf_map_peek_elem(queue, &next))
+	if (!queue || bpf_map_peek_elem(queue, &b->taken))
 		return 0;
-	offer = bpf_map_lookup_elem(&offers, &next.slot);
+	offer = bpf_map_lookup_elem(&offers, &b->taken.slot);
 	if (!offer)
 		return 0;
+	REHEARSE_WRITE(&offer->serial);
 	ifindex = offer->port;
-	if (bpf_map_lookup_elem(&ports, &ifindex))
-		return 0; /* another CPU has just taken it */
-	ifindex = 0;
-	bpf_map_update_elem(&ports, &ifindex, &port, BPF_EXIST);
-	bpf_map_update_elem(&leases, &nowhere, &lease, BPF_EXIST);
+	port = bpf_map_lookup_elem(&ports, &ifindex);
+	if (port) /* else skepd has taken it back */
+		REHEARSE_WRITE(&port->container);
+	b->address = &nowhere;
+	bind_lease(b, offer);
+	rehearse_count();
 	bpf_map_update_elem(&rehearsal, &cpu, &lease, BPF_NOEXIST);
 	bpf_map_delete_elem(&rehearsal, &cpu);
 	return 0;
 }
 
-/*
- * A record that nobody will see; skepd goes over it at its next tick, a tenth of a second later.
- * When it does not, or others rehearse much, what has to be told comes first.
- */
-static __always_inline void rehearse_record(void)
+/* A record that nobody will see. */
+static __always_inline void rehearse_record(const struct skep_addr *address)
 {
-	void *record;
+	const struct skep_ask head = {.address = *address};
+	__u32 slot;
 
-	if (bpf_ringbuf_query(&asks, BPF_RB_AVAIL_DATA) > REHEARSE_BYTES)
-		return;
-	ask_will_wait();
-	record = bpf_ringbuf_reserve(&asks, sizeof(__u64), 0);
-	if (record)
-		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
-	if (!ask_is_unwoken()) /* taken away in the middle, and somebody may have waited in vain */
-		ask_wake();
+	if (defer_take(&head, &slot))
+		defer_drop(slot);
 }
 
 /* At the beginning of time all is used up that anybody has ever taken from: nothing is taken. */
@@ -108,7 +110,11 @@ static __noinline int rehearse(__u32 cpu, const struct skep_pair *last)
 	};
 	__u32 only = 0;
 	const struct skep_settings *s = bpf_map_lookup_elem(&settings, &only);
-	struct bind b = {.address = address, .f = &f, .s = s, .range = hosts_range(address)};
+	struct bind b = {.address = address,
+			 .f = &f,
+			 .s = s,
+			 .range = hosts_range(address),
+			 .flags = BPF_EXIST};
 
 	if (!s || !rehearse_binds(s, b.range))
 		return 0;
@@ -116,7 +122,7 @@ static __noinline int rehearse(__u32 cpu, const struct skep_pair *last)
 	if (dark(s, address, &f, &b.range) != SKEP_ASK_ARP)
 		return 0;
 	rehearse_budgets(s, address, &f);
-	rehearse_record();
+	rehearse_record(address);
 	return rehearse_bind(cpu, &b);
 }
 

@@ -178,6 +178,8 @@ static __always_inline enum skep_verdict to_lease(struct xdp_md *ctx, const stru
 
 	if (lease->state == SKEP_LEASE_SETTLED || verdict != parsed || !has_to_wait(f, lease))
 		return verdict;
+	if (lease->state == SKEP_LEASE_CLAIMED)
+		defer_flush_all();
 	return hold(ctx, address, f, SKEP_HELD_SETTLING, bpf_ktime_get_ns());
 }
 
@@ -198,10 +200,9 @@ static __always_inline enum skep_verdict tell_bound(struct xdp_md *ctx, const st
 		.container = b->taken.slot,
 	};
 
-	if (hold_not(ctx, &head, false) != verdict)
-		return SKEP_BOUND_UNTOLD;
-	wake_later(b->address, b->f->sender);
-	return verdict;
+	if (wake_comes(b->address, b->f->sender, b->seen_ns) && hold_not_deferred(ctx, &head))
+		return verdict;
+	return hold_not(ctx, &head) == verdict ? verdict : SKEP_BOUND_UNTOLD;
 }
 
 /*
@@ -280,7 +281,7 @@ static __always_inline enum skep_verdict tell_conflict(struct xdp_md *ctx,
 		.container = container,
 	};
 
-	return hold_not(ctx, &head, true) == SKEP_CONFLICT ? SKEP_CONFLICT : SKEP_CONFLICT_UNTOLD;
+	return hold_not(ctx, &head) == SKEP_CONFLICT ? SKEP_CONFLICT : SKEP_CONFLICT_UNTOLD;
 }
 
 /* Return: @parsed, or that a lease gave way to whoever sent the frame. */
@@ -337,7 +338,8 @@ static __always_inline enum skep_verdict classify(struct xdp_md *ctx, struct fra
 	const __u32 ordinal = uplink_ordinal, only = 0;
 	const struct skep_uplink *u = bpf_map_lookup_elem(&uplinks, &ordinal);
 	const struct skep_settings *s = bpf_map_lookup_elem(&settings, &only);
-	struct bind b = {.address = address, .f = f, .uplink = u, .s = s};
+	struct bind b = {
+		.address = address, .f = f, .uplink = u, .s = s, .flags = BPF_NOEXIST, .ids = 1};
 	enum skep_verdict verdict;
 
 	verdict = parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, f);

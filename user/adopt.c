@@ -264,7 +264,7 @@ static void adopt_slot(struct farm *farm, const struct left *left, __u32 slot)
 	pool_adopt_dirty(farm->pool, slot);
 }
 
-/* A port may be open exactly while its container has a lease. */
+/* A port is there while its container has a lease, or is offered, or was and is not settled. */
 static int shut_ports(struct farm *farm)
 {
 	cleanup_free struct datapath_port *ports = NULL;
@@ -274,7 +274,7 @@ static int shut_ports(struct farm *farm)
 		const struct warm *warm = &farm->warm[ports[i].slot];
 
 		if (warm->port != ports[i].ifindex ||
-		    (!warm->n_addresses && !datapath_claimed(farm->dp, ports[i].slot, NULL)))
+		    (!warm->n_addresses && !datapath_has_offer(farm->dp, ports[i].slot)))
 			datapath_port_close(farm->dp, ports[i].ifindex);
 	}
 	return n < 0 ? n : 0;

@@ -390,8 +390,10 @@ int allocator_run(const struct allocator_context *context)
 		log_error("cannot start the allocator: %s", strerror(-err));
 	else
 		err = links_attach(&a.farm);
-	if (!err)
+	if (!err) {
 		links_look_around(&a.farm); /* at what came before the news was listened to */
+		settle_later(&a.farm); /* an earlier program's last binds may be without a record */
+	}
 	become_urgent();
 	log_set_sink(tell_line, &a.farm);
 	if (!err) {

@@ -249,14 +249,15 @@ void datapath_port_set_policy(struct datapath *dp, __u32 ifindex, __u16 policy);
 /** datapath_port_close() - nothing gets out any more; harmless when it is closed */
 void datapath_port_close(struct datapath *dp, __u32 port);
 
-/** struct datapath_port - an open port: @slot is that of its container, as the map says */
+/** struct datapath_port - a port, open or shut until its container is given away: @slot is that of
+ * its container, as the map says */
 struct datapath_port {
 	__u32 ifindex;
 	__u32 slot;
 };
 
 /**
- * datapath_ports() - the ports that are open
+ * datapath_ports() - the ports in the map
  * @ret: array; the caller frees it
  *
  * Return: how many, or negative errno.
@@ -307,6 +308,10 @@ bool datapath_take_back(struct datapath *dp, __u32 slot, __u32 template);
  * yet, and if it has lost a race for the address, the container will be to be had again
  */
 bool datapath_claimed(const struct datapath *dp, __u32 slot, struct skep_addr *ret);
+
+/** datapath_has_offer() - whether the uplink program may give a container away, or has; until
+ * datapath_claim_done() */
+bool datapath_has_offer(const struct datapath *dp, __u32 slot);
 
 /** datapath_claim_done() - what was claimed is taken note of; were it to be had again, it is no
  * more */

@@ -136,6 +136,8 @@ int datapath_offer(struct datapath *dp, __u32 slot, __u32 template, __u32 port, 
 	const struct skep_idle idle = {.serial = datapath_next_id(dp), .slot = slot};
 	int err = open_queue(dp, template);
 
+	if (!err)
+		err = datapath_port_prepare(dp, port, slot);
 	if (err)
 		return err;
 	offer->port = port;
@@ -162,6 +164,7 @@ bool datapath_take_back(struct datapath *dp, __u32 slot, __u32 template)
 	if (!serial || !__atomic_compare_exchange_n(&offer->serial, &serial, 0, false,
 						    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		return false;
+	datapath_port_close(dp, offer->port);
 	offer->port = 0;
 	dp->queues[template].leftovers++;
 	return true;
@@ -176,6 +179,11 @@ bool datapath_claimed(const struct datapath *dp, __u32 slot, struct skep_addr *r
 	if (ret)
 		*ret = offer->address;
 	return true;
+}
+
+bool datapath_has_offer(const struct datapath *dp, __u32 slot)
+{
+	return dp->offers[slot].port;
 }
 
 void datapath_claim_done(struct datapath *dp, __u32 slot)

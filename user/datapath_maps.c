@@ -85,6 +85,13 @@ int datapath_port_open(struct datapath *dp, __u32 ifindex, const struct skep_por
 	return bpf_map_update_elem(dp->ports, &ifindex, port, BPF_NOEXIST);
 }
 
+int datapath_port_prepare(struct datapath *dp, __u32 ifindex, __u32 slot)
+{
+	const struct skep_port port = {.container = slot, .shut = 1};
+
+	return bpf_map_update_elem(dp->ports, &ifindex, &port, BPF_ANY);
+}
+
 int datapath_set_device(struct datapath *dp, __u32 slot, __u32 ifindex)
 {
 	int err = 0;
@@ -100,7 +107,7 @@ void datapath_port_set_policy(struct datapath *dp, __u32 ifindex, __u16 policy)
 {
 	struct skep_port port;
 
-	if (bpf_map_lookup_elem(dp->ports, &ifindex, &port) || port.policy == policy)
+	if (bpf_map_lookup_elem(dp->ports, &ifindex, &port) || port.shut || port.policy == policy)
 		return;
 	port.policy = policy;
 	bpf_map_update_elem(dp->ports, &ifindex, &port, BPF_EXIST);

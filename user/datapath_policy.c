@@ -144,6 +144,8 @@ static int set_port(const struct datapath *dp, const struct datapath_port *port)
 {
 	struct skep_port value;
 
+	if (datapath_has_offer(dp, port->slot))
+		return 0; /* the uplink program writes in it, or settle.c will */
 	if (bpf_map_lookup_elem(dp->ports, &port->ifindex, &value))
 		return 0;
 	value.policy = (__u16)policy_of_slot(dp, port->slot);

@@ -74,6 +74,9 @@ int datapath_size_flows(const struct config *config, struct bpf_map *flows,
  * what is wrong */
 int datapath_set_farm(struct datapath *dp);
 
+/** datapath_port_prepare() - an entry for an idle container, shut; 0 or negative errno */
+int datapath_port_prepare(struct datapath *dp, __u32 ifindex, __u32 slot);
+
 /** datapath_map_memory() - a map as memory; NULL with errno, and @what it is has been logged */
 void *datapath_map_memory(int fd, size_t size, const char *what);
 

@@ -154,6 +154,8 @@ void reflect_ask(struct farm *farm, struct contact *contact)
 
 	if (contact->len > sizeof(frame))
 		return farm_count(farm, SKEP_NO_BIND_BAD_RECORD, NULL);
+	if (!is_bound(farm, contact->ask->address.vlan)) /* its own record is still to come */
+		settle_claim(farm, contact->ask->address.vlan);
 	if (place(farm, contact))
 		return farm_count(farm, SKEP_NO_BIND_WORLD, NULL);
 	dress_frame(contact, frame);

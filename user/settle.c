@@ -142,6 +142,8 @@ static void finish(struct farm *farm, struct claim *claim)
 	datapath_port_set_policy(farm->dp, farm->warm[claim->slot].port,
 				 datapath_policy_of(farm->dp, &claim->address));
 	farm_count(farm, SKEP_SETTLED, NULL);
+	if (!claim->ask)
+		farm_count(farm, SKEP_SETTLED_UNTOLD, NULL);
 	bind_account(farm, claim->slot, &claim->address, bind_group(farm->config, &claim->address),
 		     &claim->lease, SKEP_BOUND, claim->ask);
 	if (conflict)

@@ -16,7 +16,7 @@
  * Of everything in this file and in skep/ask.h, skep/flow.h, skep/policy.h and skep/notice.h. A
  * skepd that finds maps of another version pinned leaves them alone; see `settings`.
  */
-#define SKEP_MAPS_VERSION 4
+#define SKEP_MAPS_VERSION 5
 
 #define SKEP_UPLINKS_MAX 16
 #define SKEP_UPLINK_REFLECT 0xffff /* of a world: no uplink, see struct skep_addr */
@@ -114,10 +114,12 @@ struct skep_lease {
  * @vlan:        VLAN id its frames are tagged with, 0 for none
  * @policy:      what it may send on its own account, slot in `policies`
  * @prefixlen:   of its network
+ * @shut:        1 while the container is idle: nothing gets out, and nothing but @container is said
  * @gateway:     its default gateway, 0 when it has none
  * @gateway_mac: the link address that it knows the gateway by, as far as that is known
  *
- * An entry exists exactly while the container is bound.
+ * An entry exists while the container is bound, and before that while the uplink program may give
+ * it away; so that to bind it is to write in here, and not to make an entry.
  */
 struct skep_port {
 	__u32 container;
@@ -125,7 +127,7 @@ struct skep_port {
 	__u16 vlan;
 	__u16 policy;
 	__u8 prefixlen;
-	__u8 pad;
+	__u8 shut;
 	union skep_ipv4 gateway;
 	__u8 gateway_mac[6];
 	__u8 pad2[2];

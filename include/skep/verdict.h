@@ -35,7 +35,7 @@
 	X(PASS_DRAIN, "pass_drain", "dark, and the farm is drained: left to the box")           \
 	X(BOUND_ARP, "bound_arp", "who-has for a dark address: bound, redirected to its port")  \
 	X(BOUND_IP, "bound_ip", "IPv4 to a dark address: bound, redirected to its port")        \
-	X(BOUND_UNTOLD, "bound_untold", "bound as above, but the ring buffer was full")         \
+	X(BOUND_UNTOLD, "bound_untold", "bound as above, but there was no room for a record")   \
 	X(HELD_SETTLING, "held_settling", "to a lease being settled: held until that is done")
 
 /* The uplink program's, too: about hosts, and what else keeps an address dark. */
@@ -96,6 +96,7 @@
 #define SKEP_VERDICTS_DAEMON(X)                                                                 \
 	X(BOUND, "bound", "an address was given to a container")                                \
 	X(SETTLED, "settled", "a lease of the uplink program was told to its container")        \
+	X(SETTLED_UNTOLD, "settled_untold", "settled without a record of who had asked")        \
 	X(SHARED, "shared", "an address was given to a container that has one already")         \
 	X(REFLECTED, "reflected", "an address was given to a container for one intruder")       \
 	X(WAITED, "waited", "first contact that waited for a container to become idle")         \

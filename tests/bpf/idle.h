@@ -62,12 +62,88 @@ static inline bool idle_pop(int queue, struct skep_idle *ret)
 	return !bpf_map_lookup_and_delete_elem(queue, NULL, ret);
 }
 
+/* Of a container that has not been given away. */
+static inline void idle_set_port(const struct uplink_bpf *skel, __u32 slot)
+{
+	const struct skep_port port = {.container = slot, .shut = 1};
+	const __u32 ifindex = IDLE_PORT(slot);
+
+	assert_int_equal(
+		bpf_map_update_elem(bpf_map__fd(skel->maps.ports), &ifindex, &port, BPF_ANY), 0);
+}
+
 static inline void idle_offer(const struct uplink_bpf *skel, int queue, __u32 slot)
 {
 	const struct skep_offer offer = idle_offer_of(slot);
 
+	idle_set_port(skel, slot);
 	idle_set_offer(skel, slot, &offer);
 	idle_push(queue, slot, offer.serial);
+}
+
+static inline bool idle_is_open(const struct uplink_bpf *skel, __u32 ifindex)
+{
+	struct skep_port port;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(skel->maps.ports), &ifindex, &port) && !port.shut;
+}
+
+static inline unsigned int idle_count_open(const struct uplink_bpf *skel)
+{
+	const int ports = bpf_map__fd(skel->maps.ports);
+	__u32 ifindex, *last = NULL;
+	unsigned int n = 0;
+
+	for (; !bpf_map_get_next_key(ports, last, &ifindex); last = &ifindex)
+		n += idle_is_open(skel, ifindex);
+	return n;
+}
+
+#define IDLE_DEFERRED 32 /* records that wait for a CPU's timer at most */
+
+/* As user space sees a CPU's value of `deferred`. */
+struct idle_deferred {
+	__u32 next;
+	__u32 state[IDLE_DEFERRED];
+	struct skep_ask_small records[IDLE_DEFERRED];
+};
+
+/* Records of binds that no timer has carried to the ring yet; of all CPUs. */
+static inline unsigned int idle_count_deferred(const struct uplink_bpf *skel)
+{
+	const int n_cpus = libbpf_num_possible_cpus();
+	cleanup_free struct idle_deferred *cpus = calloc((size_t)n_cpus, sizeof(*cpus));
+	const __u32 only = 0;
+	unsigned int n = 0;
+
+	assert_non_null(cpus);
+	assert_int_equal(bpf_map__value_size(skel->maps.deferred), sizeof(*cpus));
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.deferred), &only, cpus), 0);
+	for (int cpu = 0; cpu < n_cpus; cpu++)
+		for (size_t i = 0; i < ARRAY_SIZE(cpus->state); i++)
+			n += cpus[cpu].state[i] != 0;
+	return n;
+}
+
+#define IDLE_TIMER_NS 20000 /* how often the timers come, for a test that waits for them */
+#define IDLE_TIMER_LATE_NS 100000000U /* and when they are given up */
+#define IDLE_TIMER_COMES_NS 10000000000ULL
+
+static inline void idle_set_timers(const struct uplink_bpf *skel, __u64 every_ns, __u64 after_ns,
+				   __u64 late_ns)
+{
+	skel->rodata->wake_every_ns = every_ns;
+	skel->rodata->wake_after_ns = after_ns;
+	skel->rodata->wake_late_ns = late_ns;
+}
+
+/* Until what was bound is told. */
+static inline void idle_wait_told(const struct uplink_bpf *skel)
+{
+	const __u64 until_ns = harness_clock(CLOCK_MONOTONIC) + IDLE_TIMER_COMES_NS;
+
+	while (idle_count_deferred(skel))
+		assert_true(harness_clock(CLOCK_MONOTONIC) < until_ns);
 }
 
 /* A prefix whose addresses are given containers of @template. */

@@ -60,6 +60,7 @@ static struct uplink_bpf *skel;
 static struct ring_buffer *ring;
 static struct record records[2];
 static unsigned int n_records;
+static enum skep_verdict last_told;
 static int queue, queue_7;
 
 static int fd_of(const struct bpf_map *map)
@@ -77,6 +78,7 @@ static int on_record(void *data, void *record, size_t size)
 	memset(&to->ask, 0xa5, sizeof(to->ask));
 	memcpy(&to->ask, record, size);
 	to->size = size;
+	last_told = to->ask.head.verdict;
 	n_records++;
 	return 0;
 }
@@ -84,6 +86,8 @@ static int on_record(void *data, void *record, size_t size)
 static unsigned int consume(void)
 {
 	n_records = 0;
+	assert_true(ring_buffer__consume(ring) >= 0);
+	idle_wait_told(skel);
 	assert_true(ring_buffer__consume(ring) >= 0);
 	return n_records;
 }
@@ -158,13 +162,20 @@ static void set_host(const char *ip)
 	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.hosts), &key, &host, BPF_ANY), 0);
 }
 
+static void set_last_lease(void)
+{
+	const __u64 last = LAST_LEASE;
+	const __u32 only = 0;
+
+	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.last_lease), &only, &last, BPF_ANY),
+			 0);
+}
+
 /* One container each is to be had, nothing is leased, nobody was heard. */
 static void set_world(void)
 {
 	const struct skep_offer none = {};
 	struct skep_idle idle;
-	__u64 last = LAST_LEASE;
-	__u32 only = 0;
 
 	forget_all(skel->maps.leases);
 	forget_all(skel->maps.ports);
@@ -176,8 +187,7 @@ static void set_world(void)
 		idle_set_offer(skel, slot, &none);
 	idle_offer(skel, queue, SLOT);
 	idle_offer(skel, queue_7, SLOT_7);
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.last_lease), &only, &last, BPF_ANY),
-			 0);
+	set_last_lease();
 	set_settings(&(struct skep_settings){});
 	consume();
 }
@@ -267,7 +277,7 @@ static void check_port(const struct row *row)
 			       };
 
 	memcpy(expected.gateway_mac, IDLE_GATEWAY_MAC, sizeof(expected.gateway_mac));
-	assert_int_equal(size_of(skel->maps.ports), 1);
+	assert_int_equal(idle_count_open(skel), 1);
 	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.ports), &ifindex, &port), 0);
 	assert_memory_equal(&port, &expected, sizeof(port));
 }
@@ -502,7 +512,7 @@ static void the_oldest_goes_first(void **state)
 		assert_int_equal(lease.container, slots[i]);
 		assert_int_equal(lease.id, LAST_LEASE + 1 + i);
 	}
-	assert_int_equal(size_of(skel->maps.ports), ARRAY_SIZE(slots));
+	assert_int_equal(idle_count_open(skel), ARRAY_SIZE(slots));
 }
 
 /* Leftovers before the one that is to be had: of a life that is over, taken back, of no slot. */
@@ -611,7 +621,7 @@ static void too_many_leftovers_and_skepd_is_asked(void **state)
 	(void)state;
 	push_leftovers(TRIES);
 	check_asked(&by_arp.in, SKEP_ASK_ARP);
-	assert_int_equal(size_of(skel->maps.ports), 0);
+	assert_int_equal(idle_count_open(skel), 0);
 	assert_int_equal(idle_get_offer(skel, SLOT).serial, IDLE_SERIAL(SLOT));
 	/* They are gone, so that the next one succeeds. */
 	run(&by_arp.in, SKEP_BOUND_ARP, XDP_REDIRECT);
@@ -625,7 +635,7 @@ static void a_dead_one_alone_and_skepd_is_asked(void **state)
 	(void)state;
 	offer_dead_one(5);
 	check_asked(&by_arp.in, SKEP_ASK_ARP);
-	assert_int_equal(size_of(skel->maps.ports), 0);
+	assert_int_equal(idle_count_open(skel), 0);
 	assert_int_equal(idle_get_offer(skel, 5).serial, 0);
 	assert_false(idle_pop(queue, &idle));
 }
@@ -640,7 +650,7 @@ static void no_container_and_skepd_is_asked(void **state)
 	check_asked(&by_arp.in, SKEP_ASK_ARP);
 	check_asked(&by_ping.in, SKEP_ASK_IP);
 	check_asked(&by_udp.in, SKEP_ASK_IP);
-	assert_int_equal(size_of(skel->maps.ports), 0);
+	assert_int_equal(idle_count_open(skel), 0);
 	assert_int_equal(last_lease(), LAST_LEASE);
 }
 
@@ -685,7 +695,7 @@ static void a_range_may_be_left_to_skepd(void **state)
 	(void)state;
 	set_world();
 	check_asked(&in, SKEP_ASK_ARP);
-	assert_int_equal(size_of(skel->maps.ports), 0);
+	assert_int_equal(idle_count_open(skel), 0);
 	check_to_be_had();
 }
 
@@ -696,24 +706,18 @@ static void a_template_without_a_queue_is_left_to_skepd(void **state)
 	(void)state;
 	set_world();
 	check_asked(&in, SKEP_ASK_ARP);
-	assert_int_equal(size_of(skel->maps.ports), 0);
+	assert_int_equal(idle_count_open(skel), 0);
 	check_to_be_had();
 }
 
-/* Of an earlier container that had this ifindex: it is not taken out. */
-static void a_port_that_is_open_is_left_to_skepd(void **state)
+static void without_a_port_skepd_is_asked(void **state)
 {
-	const struct skep_port other = {.container = 7, .uplink = 1};
 	const __u32 ifindex = IDLE_PORT(SLOT);
-	struct skep_port port;
 
 	(void)state;
 	set_world();
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.ports), &ifindex, &other, BPF_ANY),
-			 0);
+	assert_int_equal(bpf_map_delete_elem(fd_of(skel->maps.ports), &ifindex), 0);
 	check_asked(&by_arp.in, SKEP_ASK_ARP);
-	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.ports), &ifindex, &port), 0);
-	assert_memory_equal(&port, &other, sizeof(port));
 	check_to_be_had();
 }
 
@@ -723,7 +727,7 @@ static void check_nothing_bound(void)
 {
 	assert_int_equal(consume(), 0);
 	assert_int_equal(size_of(skel->maps.leases), 0);
-	assert_int_equal(size_of(skel->maps.ports), 0);
+	assert_int_equal(idle_count_open(skel), 0);
 	assert_int_equal(last_lease(), LAST_LEASE);
 	check_to_be_had();
 }
@@ -786,31 +790,58 @@ static void fill_ring(void)
 	run(&in, SKEP_DROP_ASK_RING_FULL, XDP_DROP);
 }
 
-/* The bind stands; skepd has to look for it. */
+/* The record waits until there is room. */
 static void the_ring_is_full(void **state)
 {
-	const __u64 now_ns = harness_clock(CLOCK_MONOTONIC);
-	const __u64 coarse_ns = harness_clock(CLOCK_MONOTONIC_COARSE);
-	unsigned int in_ring;
-
 	(void)state;
 	set_world();
 	fill_ring();
-	run(&by_arp.in, SKEP_BOUND_UNTOLD, XDP_REDIRECT);
-	check_lease(&by_arp, now_ns, coarse_ns);
-	check_port(&by_arp);
-	check_taken(&by_arp);
-	in_ring = consume();
-	for (size_t i = 0; i < ARRAY_SIZE(records) && i < in_ring; i++)
-		assert_int_equal(records[i].ask.head.verdict, SKEP_ASK_ARP);
+	run(&by_arp.in, SKEP_BOUND_ARP, XDP_REDIRECT);
+	assert_true(consume() > 1);
+	assert_int_equal(last_told, SKEP_BOUND_ARP);
 	/* A frame that has to wait finds the address bound, too. */
 	set_world();
 	fill_ring();
 	harness_mark(fd_of(skel->maps.counters));
 	harness_run(bpf_program__fd(skel->progs.uplink), by_udp.in.at, by_udp.in.len,
 		    &(struct outcome){});
-	counted_before[SKEP_BOUND_UNTOLD]++;
+	counted_before[SKEP_BOUND_IP]++;
 	harness_check_counted(fd_of(skel->maps.counters), SKEP_DROP_ASK_RING_FULL);
+	consume();
+}
+
+/* The bind stands; skepd has to look for it. */
+static void no_room_for_a_record_anywhere(void **state)
+{
+	static struct outcome outcome;
+	__u64 now_ns, coarse_ns;
+	__u8 frame[64];
+
+	(void)state;
+	set_world();
+	fill_ring();
+	memcpy(frame, by_arp.in.at, by_arp.in.len);
+	for (__u32 slot = 1; slot <= IDLE_DEFERRED; slot++) {
+		struct skep_addr key = address_of(IP_DARK, 0);
+
+		idle_offer(skel, queue, slot + 100);
+		key.ip.octet[3] = frame[by_arp.in.len - 1] = (__u8)(20 + slot);
+		harness_run(bpf_program__fd(skel->progs.uplink), frame, by_arp.in.len, &outcome);
+		assert_int_equal(outcome.action, XDP_REDIRECT);
+		assert_int_equal(bpf_map_delete_elem(fd_of(skel->maps.leases), &key), 0);
+	}
+	assert_int_equal(idle_count_deferred(skel), IDLE_DEFERRED);
+	forget_all(skel->maps.ports);
+	while (idle_pop(queue, &(struct skep_idle){}))
+		;
+	idle_offer(skel, queue, SLOT);
+	set_last_lease();
+	now_ns = harness_clock(CLOCK_MONOTONIC);
+	coarse_ns = harness_clock(CLOCK_MONOTONIC_COARSE);
+	run(&by_arp.in, SKEP_BOUND_UNTOLD, XDP_REDIRECT);
+	check_lease(&by_arp, now_ns, coarse_ns);
+	check_port(&by_arp);
+	check_taken(&by_arp);
 	consume();
 }
 
@@ -828,11 +859,13 @@ static void every_verdict_was_seen(void **state)
 static int setup(void **state)
 {
 	(void)state;
+	harness_stay_on_cpu();
 	skel = uplink_bpf__open();
 	if (!skel)
 		return -1;
 	harness_private_maps(skel->obj);
 	skel->rodata->uplink_ordinal = UPLINK;
+	idle_set_timers(skel, IDLE_TIMER_NS, IDLE_TIMER_NS, IDLE_TIMER_LATE_NS);
 	if (uplink_bpf__load(skel))
 		return -1;
 	ring = ring_buffer__new(fd_of(skel->maps.asks), on_record, NULL, NULL);
@@ -872,10 +905,11 @@ int main(void)
 		cmocka_unit_test(a_frame_too_long_to_be_held_is_lost_if_it_has_to_wait),
 		cmocka_unit_test(a_range_may_be_left_to_skepd),
 		cmocka_unit_test(a_template_without_a_queue_is_left_to_skepd),
-		cmocka_unit_test(a_port_that_is_open_is_left_to_skepd),
+		cmocka_unit_test(without_a_port_skepd_is_asked),
 		cmocka_unit_test(what_was_not_to_be_asked_for_is_not_bound),
 		cmocka_unit_test(a_host_has_the_address),
 		cmocka_unit_test(the_ring_is_full),
+		cmocka_unit_test(no_room_for_a_record_anywhere),
 		cmocka_unit_test(every_verdict_was_seen),
 	};
 	static struct table table;

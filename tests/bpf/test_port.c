@@ -58,7 +58,7 @@ static const struct harness_lease leases[LEASES] = {
 };
 
 /* How the port and its uplink are when the frame comes. */
-enum world { BOUND, UNBOUND, ON_VLAN_7, UPLINK_MISSING, UPLINK_BEYOND };
+enum world { BOUND, UNBOUND, SHUT, ON_VLAN_7, UPLINK_MISSING, UPLINK_BEYOND };
 
 static struct port_bpf *skel;
 
@@ -82,6 +82,7 @@ static void set_ports(enum world world)
 		.uplink = world == UPLINK_BEYOND ? SKEP_UPLINKS_MAX : UPLINK,
 		.vlan = world == ON_VLAN_7 ? 7 : 0,
 		.policy = POLICY,
+		.shut = world == SHUT,
 	};
 	int map = fd_of(skel->maps.ports);
 
@@ -89,6 +90,7 @@ static void set_ports(enum world world)
 	if (world != UNBOUND)
 		assert_int_equal(bpf_map_update_elem(map, &port, &value, BPF_ANY), 0);
 	value.container = 6;
+	value.shut = 0;
 	assert_int_equal(bpf_map_update_elem(map, &neighbour, &value, BPF_ANY), 0);
 }
 
@@ -236,6 +238,10 @@ static const struct row rows[] = {
 	 DROPPED(UNBOUND)},
 	{"unbound: who-has", BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEASE, IP_LEASED)),
 	 .world = UNBOUND, DROPPED(UNBOUND)},
+	{"idle: who-has", BYTES(FROM_LEASE_TO_ALL TYPE_ARP ASK(MAC_LEASE, IP_LEASED)),
+	 .world = SHUT, DROPPED(UNBOUND)},
+	{"idle: IPv4", BYTES(FROM_LEASE TYPE_IPV4 PING(IP_LEASED)), .world = SHUT,
+	 DROPPED(UNBOUND)},
 	{"unbound: IPv6", BYTES(FROM_LEASE TYPE_IPV6 IPV6), .world = UNBOUND, DROPPED(UNBOUND)},
 	{"unbound: tagged", BYTES(FROM_LEASE TAG_7 TYPE_IPV4 PING(IP_LEASED)), .world = UNBOUND,
 	 DROPPED(UNBOUND)},

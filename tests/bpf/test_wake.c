@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * When skepd wakes up: at once for what somebody waits for, and for a bind only when the timer of
- * its CPU comes. The timer comes rarely here, so that no test is ever late; how soon it has to come
- * is two numbers, looked at before the program is loaded.
+ * When skepd is told, and wakes up: at once of what somebody waits for, and of a bind only when the
+ * timer of its CPU comes. The timer comes rarely here, so that no test is ever late; how soon it
+ * has to come is two numbers, looked at before the program is loaded.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,12 +22,13 @@
 
 #define UPLINK 3
 #define TEMPLATE 2
-#define SLOTS 4000
-#define INTRUDER 4001 /* the slot of one that reflections are made for */
-#define PORT 1	      /* its: frames seem to come from the loopback device, number 1 everywhere */
+#define SLOTS 64
+#define INTRUDER 65 /* the slot of one that reflections are made for */
+#define PORT 1	    /* its: frames seem to come from the loopback device, number 1 everywhere */
 #define MOST_NS 500000ULL    /* a farm's skepd knows of a bind by then */
 #define RARELY_NS 150000000U /* the timer here */
-#define OFTEN_NS 20000U	     /* where it has to have come often */
+#define NEVER_LATE_NS 10000000000ULL
+#define OFTEN_NS 20000U /* where it has to have come often */
 #define WAKES_MS 10000
 #define LONG_MS 200 /* ten thousand times often */
 
@@ -42,7 +43,7 @@
 /* As user space sees a CPU's value of `waker`. */
 struct waker {
 	__u64 timer[2];
-	__u64 told_ns;
+	__u64 came_ns;
 	__u32 runs;
 	struct skep_pair last;
 };
@@ -63,10 +64,12 @@ static const struct bytes stray =
 static struct uplink_bpf *skel, *second; /* of two uplinks, on the same maps */
 static struct port_bpf *port;
 static struct ring_buffer *ring;
-static enum skep_verdict told_last;
+static enum skep_verdict told[2 * IDLE_DEFERRED];
+static struct skep_addr told_of[2 * IDLE_DEFERRED];
 static unsigned int n_told;
 static int queue, watch;
-static __u32 cpu; /* all is on this one */
+static cpu_set_t allowed;
+static __u32 cpu; /* nearly all is on this one */
 
 static int fd_of(const struct bpf_map *map)
 {
@@ -77,8 +80,9 @@ static int on_record(void *data, void *record, size_t size)
 {
 	(void)data;
 	(void)size;
-	told_last = ((const struct skep_ask *)record)->verdict;
-	n_told++;
+	assert_in_range(n_told, 0, ARRAY_SIZE(told) - 1);
+	told[n_told] = ((const struct skep_ask *)record)->verdict;
+	told_of[n_told++] = ((const struct skep_ask *)record)->address;
 	return 0;
 }
 
@@ -102,10 +106,16 @@ static struct waker waker(void)
 	return value;
 }
 
-/* What was told wakes somebody sooner or later. */
+/* Something will be told sooner or later. */
 static bool is_due(void)
 {
-	return waker().told_ns;
+	return idle_count_deferred(skel);
+}
+
+static void check_told(enum skep_verdict verdict)
+{
+	assert_int_equal(consume(), 1);
+	assert_int_equal(told[0], verdict);
 }
 
 /* ---- the world ------------------------------------------------------------------- */
@@ -205,8 +215,7 @@ static void a_bind_wakes_skepd_a_while_later(void **state)
 		assert_true(is_woken(WAKES_MS));
 		assert_true(harness_clock(CLOCK_MONOTONIC) - begun >= RARELY_NS);
 		assert_false(is_due());
-		assert_int_equal(consume(), 1);
-		assert_int_equal(told_last, SKEP_BOUND_ARP);
+		check_told(SKEP_BOUND_ARP);
 	}
 }
 
@@ -214,69 +223,116 @@ static void many_binds_are_one_wake_up(void **state)
 {
 	(void)state;
 	set_quiet_world();
-	for (unsigned int i = 0; i < 10; i++)
+	for (unsigned int i = 0; i < IDLE_DEFERRED; i++)
 		run_nth(i);
 	assert_false(is_woken(0));
+	assert_int_equal(consume(), 0);
 	assert_true(is_woken(WAKES_MS));
-	assert_int_equal(consume(), 10);
-	assert_false(is_due());
+	idle_wait_told(skel);
+	is_woken(0);
+	assert_int_equal(consume(), IDLE_DEFERRED);
 	assert_false(is_woken(0));
 }
 
-/* A record of its own wakes, though a bind that nobody was woken for is before it. */
-static void whoever_waits_wakes_skepd_at_once(void **state)
+/* There is an end to what waits, and more of it to what is told. */
+static void one_more_is_told_at_once(void **state)
 {
-	static const struct {
-		const struct bytes *frame;
-		enum skep_verdict verdict;
-	} waits[] = {
-		{&ask_daemon, SKEP_ASK_ARP},
-		{&udp, SKEP_HELD_SETTLING},
-		{&announce, SKEP_CONFLICT},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(waits); i++) {
+	set_quiet_world();
+	for (unsigned int i = 0; i < IDLE_DEFERRED; i++)
+		run_nth(i);
+	assert_false(is_woken(0));
+	run_nth(IDLE_DEFERRED);
+	assert_true(is_woken(WAKES_MS));
+	check_told(SKEP_BOUND_ARP);
+	assert_int_equal(idle_count_deferred(skel), IDLE_DEFERRED);
+}
+
+/* The oldest first, wherever the round begins. */
+static void they_are_told_in_order(void **state)
+{
+	(void)state;
+	for (unsigned int begin = 0; begin < 2; begin++) {
 		set_quiet_world();
 		run(&ask);
-		assert_false(is_woken(0));
-		run(waits[i].frame);
-		assert_true(is_woken(WAKES_MS));
-		assert_true(is_due()); /* so it was not the timer */
+		run(&udp); /* which is held, and before that all is told */
 		assert_int_equal(consume(), 2);
-		assert_int_equal(told_last, waits[i].verdict);
+		for (unsigned int i = 0; i < IDLE_DEFERRED; i++)
+			run_nth(i);
+		idle_wait_told(skel);
+		assert_int_equal(consume(), IDLE_DEFERRED);
+		for (unsigned int i = 0; i < IDLE_DEFERRED; i++)
+			assert_int_equal(told_of[i].ip.octet[3], i);
 	}
 }
 
-/* The bind that nobody was woken for may be another program's. */
-static void whoever_waits_elsewhere_wakes_skepd_at_once(void **state)
+/* A bind that is to be told later is in nobody's way. */
+static void whoever_waits_wakes_skepd_at_once(void **state)
 {
 	const struct {
 		const struct bpf_program *program;
 		const struct bytes *frame;
 		enum skep_verdict verdict;
 	} waits[] = {
+		{skel->progs.uplink, &ask_daemon, SKEP_ASK_ARP},
+		{skel->progs.uplink, &announce, SKEP_CONFLICT},
 		{second->progs.uplink, &ask_daemon, SKEP_ASK_ARP},
-		{second->progs.uplink, &udp, SKEP_HELD_SETTLING},
 		{second->progs.uplink, &announce, SKEP_CONFLICT},
 		{port->progs.port, &stray, SKEP_ASK_REFLECT},
 	};
 
 	(void)state;
-	for (size_t with_bind = 0; with_bind < 2; with_bind++)
-		for (size_t i = 0; i < ARRAY_SIZE(waits); i++) {
-			set_quiet_world();
-			set_intruder();
-			run(&ask);
-			if (!with_bind) /* somebody has read it by now */
-				assert_int_equal(consume(), 1);
-			assert_false(is_woken(0));
-			run_by(waits[i].program, waits[i].frame);
-			assert_true(is_woken(WAKES_MS));
-			assert_true(is_due());
-			assert_int_equal(consume(), 1 + with_bind);
-			assert_int_equal(told_last, waits[i].verdict);
-		}
+	for (size_t i = 0; i < ARRAY_SIZE(waits); i++) {
+		set_quiet_world();
+		set_intruder();
+		run(&ask);
+		assert_false(is_woken(0));
+		run_by(waits[i].program, waits[i].frame);
+		assert_true(is_woken(WAKES_MS));
+		assert_true(is_due());
+		check_told(waits[i].verdict);
+	}
+}
+
+static void check_bind_then_held(void)
+{
+	assert_true(is_woken(WAKES_MS));
+	assert_false(is_due());
+	assert_int_equal(consume(), 2);
+	assert_int_equal(told[0], SKEP_BOUND_ARP);
+	assert_int_equal(told[1], SKEP_HELD_SETTLING);
+}
+
+/* Or skepd would settle a lease that nobody has told it of. */
+static void what_is_held_comes_after_its_bind(void **state)
+{
+	(void)state;
+	set_quiet_world();
+	run(&ask);
+	assert_false(is_woken(0));
+	run(&udp);
+	check_bind_then_held();
+}
+
+static __u32 another_cpu(void)
+{
+	for (__u32 other = 0; other < CPU_SETSIZE; other++)
+		if (other != cpu && CPU_ISSET(other, &allowed))
+			return other;
+	fail_msg("two CPUs are needed");
+	return cpu;
+}
+
+static void what_another_cpu_holds_comes_after_the_bind(void **state)
+{
+	(void)state;
+	set_quiet_world();
+	run(&ask);
+	assert_false(is_woken(0));
+	harness_go_to_cpu(another_cpu());
+	run(&udp);
+	harness_go_to_cpu(cpu);
+	check_bind_then_held();
 }
 
 static void a_first_frame_that_waits_wakes_skepd_at_once(void **state)
@@ -285,8 +341,10 @@ static void a_first_frame_that_waits_wakes_skepd_at_once(void **state)
 	set_quiet_world();
 	run(&udp);
 	assert_true(is_woken(WAKES_MS));
-	assert_true(is_due());
+	assert_false(is_due());
 	assert_int_equal(consume(), 2);
+	assert_int_equal(told[0], SKEP_BOUND_IP);
+	assert_int_equal(told[1], SKEP_HELD_SETTLING);
 }
 
 static void without_a_bind_nothing_is_due(void **state)
@@ -296,22 +354,6 @@ static void without_a_bind_nothing_is_due(void **state)
 	run(&ask_daemon);
 	assert_true(is_woken(WAKES_MS));
 	assert_false(is_due());
-}
-
-/* However long the timer takes, the ring does not fill up before somebody is woken. */
-static void a_ring_that_fills_wakes_skepd_at_once(void **state)
-{
-	unsigned int n = 0;
-
-	(void)state;
-	set_quiet_world();
-	for (; !is_woken(0); n++) {
-		assert_in_range(n, 0, SLOTS - 1);
-		run_nth(n);
-	}
-	assert_true(is_due());
-	assert_int_equal(consume(), n);
-	assert_in_range(n * (8 + sizeof(struct skep_ask_small)), 1 << 17, 1 << 19);
 }
 
 /* ---- the timer itself -------------------------------------------------------------- */
@@ -353,20 +395,43 @@ static void a_timer_that_is_gone_is_made_anew(void **state)
 }
 
 /* As it is when skepd has ended: its maps stay, but nobody holds those that are not pinned. */
-static void without_a_timer_a_bind_wakes_at_once(void **state)
+static void end_timers(void)
 {
 	cleanup_close int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	(void)state;
-	set_no_timer();
 	assert_true(other >= 0);
 	assert_int_equal(dup2(other, fd_of(skel->maps.waker)), fd_of(skel->maps.waker));
+}
+
+static void check_told_at_once(void)
+{
 	for (unsigned int i = 0; i < 2; i++) {
 		run_nth(i);
 		assert_true(is_woken(WAKES_MS));
-		assert_int_equal(consume(), 1);
+		check_told(SKEP_BOUND_ARP);
 		assert_false(is_woken(0));
 	}
+}
+
+static void without_a_timer_a_bind_wakes_at_once(void **state)
+{
+	(void)state;
+	set_no_timer();
+	end_timers();
+	check_told_at_once();
+}
+
+static void a_timer_that_comes_no_more_is_not_waited_for(void **state)
+{
+	(void)state;
+	set_quiet_world();
+	run(&ask);
+	assert_true(is_woken(WAKES_MS));
+	assert_int_equal(waker().runs, 1);
+	assert_int_equal(consume(), 1);
+	end_timers();
+	poll(NULL, 0, LONG_MS);
+	check_told_at_once();
 }
 
 /* ---- setting up -------------------------------------------------------------------- */
@@ -406,26 +471,25 @@ static int share_maps(struct bpf_object *object)
 	return 0;
 }
 
-static void set_program(const struct uplink_bpf *program, __u64 timer_ns)
+static void set_program(const struct uplink_bpf *program, __u64 timer_ns, __u64 late_ns)
 {
-	program->rodata->wake_every_ns = timer_ns;
-	program->rodata->wake_after_ns = timer_ns;
+	idle_set_timers(program, timer_ns, timer_ns, late_ns);
 	program->rodata->uplink_ordinal = UPLINK;
 }
 
-static int load_others(__u64 timer_ns)
+static int load_others(__u64 timer_ns, __u64 late_ns)
 {
 	second = uplink_bpf__open();
 	port = port_bpf__open();
 	if (!second || !port)
 		return -1;
-	set_program(second, timer_ns);
+	set_program(second, timer_ns, late_ns);
 	if (share_maps(second->obj) || share_maps(port->obj))
 		return -1;
 	return uplink_bpf__load(second) || port_bpf__load(port) ? -1 : 0;
 }
 
-static int load(__u64 timer_ns)
+static int load(__u64 timer_ns, __u64 late_ns)
 {
 	skel = uplink_bpf__open();
 	if (!skel)
@@ -433,8 +497,8 @@ static int load(__u64 timer_ns)
 	harness_private_maps(skel->obj);
 	assert_in_range(skel->rodata->wake_every_ns, 1, MOST_NS);
 	assert_in_range(skel->rodata->wake_every_ns + skel->rodata->wake_after_ns, 1, MOST_NS);
-	set_program(skel, timer_ns);
-	if (uplink_bpf__load(skel) || load_others(timer_ns))
+	set_program(skel, timer_ns, late_ns);
+	if (uplink_bpf__load(skel) || load_others(timer_ns, late_ns))
 		return -1;
 	ring = ring_buffer__new(fd_of(skel->maps.asks), on_record, NULL, NULL);
 	if (!ring)
@@ -448,14 +512,16 @@ static int load(__u64 timer_ns)
 static int setup(void **state)
 {
 	(void)state;
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		return -1;
 	cpu = harness_stay_on_cpu();
-	return load(RARELY_NS);
+	return load(RARELY_NS, NEVER_LATE_NS);
 }
 
 static int setup_often(void **state)
 {
 	(void)state;
-	return load(OFTEN_NS);
+	return load(OFTEN_NS, IDLE_TIMER_LATE_NS);
 }
 
 static int teardown(void **state)
@@ -475,19 +541,25 @@ int main(void)
 	static const struct CMUnitTest rarely[] = {
 		cmocka_unit_test(a_bind_wakes_skepd_a_while_later),
 		cmocka_unit_test(many_binds_are_one_wake_up),
+		cmocka_unit_test(one_more_is_told_at_once),
+		cmocka_unit_test(they_are_told_in_order),
 		cmocka_unit_test(whoever_waits_wakes_skepd_at_once),
-		cmocka_unit_test(whoever_waits_elsewhere_wakes_skepd_at_once),
+		cmocka_unit_test(what_is_held_comes_after_its_bind),
+		cmocka_unit_test(what_another_cpu_holds_comes_after_the_bind),
 		cmocka_unit_test(a_first_frame_that_waits_wakes_skepd_at_once),
 		cmocka_unit_test(without_a_bind_nothing_is_due),
-		cmocka_unit_test(a_ring_that_fills_wakes_skepd_at_once),
 	};
 	static const struct CMUnitTest often[] = {
 		cmocka_unit_test(a_timer_goes_on_by_itself),
 		cmocka_unit_test(a_timer_that_is_gone_is_made_anew),
+		cmocka_unit_test(a_timer_that_comes_no_more_is_not_waited_for),
+	};
+	static const struct CMUnitTest none[] = {
 		cmocka_unit_test(without_a_timer_a_bind_wakes_at_once),
 	};
 
 	return cmocka_run_group_tests_name("wake", rarely, setup, teardown) +
 	       cmocka_run_group_tests_name("wake, a timer that comes often", often, setup_often,
-					   teardown);
+					   teardown) +
+	       cmocka_run_group_tests_name("wake, no timer", none, setup_often, teardown);
 }

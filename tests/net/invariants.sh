@@ -110,6 +110,9 @@ readonly disagreements='
 	| ($all | in_state(["bound"])) as $bound
 	| ($all | in_state(["idle", "bound"])) as $sound
 	| ($bound | map($number[.port])) as $open
+	| ($all | in_state(["idle"]) | map($number[.port])) as $waiting
+	| ($ports | map(select(.value.shut == 0).key)) as $opened
+	| ($ports | map(select(.value.shut == 1).key)) as $shut
 	| [range(0; $inside | length; 5) as $i | {container: $inside[$i], link: ($inside[$i + 1][0] // {}),
 		rules: ($inside[$i + 2] | rules), accepts: $inside[$i + 4], offer: $offers[$i / 5].value,
 		wide: [$inside[$i + 3][] | select(.type == "local" and .dev == "eth0" and (.dst | contains("/"))).dst]}
@@ -123,8 +126,10 @@ readonly disagreements='
 		| "\(.container) is bound to \(.leases) leases, the map has \($held[.container])"),
 	  ($listed[0].leases | length | select(. != ($leases | length))
 		| "skepctl lists \(.) leases, the map has \($leases | length)"),
-	  ($open - ($ports | map(.key)) | .[] | "the port \(.) of a bound container is shut"),
-	  (($ports | map(.key)) - $open | .[] | "the port \(.) is open, and of no bound container"),
+	  ($open - $opened | .[] | "the port \(.) of a bound container is shut"),
+	  ($opened - $open | .[] | "the port \(.) is open, and of no bound container"),
+	  ($shut - $waiting | .[] | "the port \(.) is shut, and of no idle container"),
+	  ($waiting - $shut | .[] | select($bind == "kernel") | "the port \(.) of an idle container is not prepared"),
 	  ($ports[] | select($number[$named[slot].port // ""] != .key) | "port \(.key) is not that of \(slot)"),
 	  (($sound | map(.port)) - ($links | map(.ifname)) | .[] | "the port \(.) does not exist"),
 	  (($links | map(.ifname)) - ($all | map(.port)) | .[] | "there is a link \(.) of no container"),

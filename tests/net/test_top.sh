@@ -110,6 +110,7 @@ printf '\003' >&"$keys"
 ends "control-C" 130
 on_terminal xterm "$TOP & echo \$! >$tmp/pid; wait \$!"
 check "it draws" wait_until 10 is_drawn 'POOL  4 of 4'
+wait_until 5 test -s "$tmp/pid"
 kill -TERM "$(cat "$tmp/pid")"
 ends "SIGTERM" 143
 
