@@ -28,9 +28,8 @@
 #define MOST_NS 500000ULL    /* a farm's skepd knows of a bind by then */
 #define RARELY_NS 150000000U /* the timer here */
 #define NEVER_LATE_NS 10000000000ULL
-#define OFTEN_NS 20000U /* where it has to have come often */
 #define WAKES_MS 10000
-#define LONG_MS 200 /* ten thousand times often */
+#define LONG_MS 200 /* ten thousand times IDLE_TIMER_NS */
 
 #define TO_ALL MAC_ALL MAC_ROUTER
 #define IP_DAEMON "\x0a\x43\x00\x05"	    /* 10.67.0.5, in a range that is left to skepd */
@@ -521,7 +520,7 @@ static int setup(void **state)
 static int setup_often(void **state)
 {
 	(void)state;
-	return load(OFTEN_NS, IDLE_TIMER_LATE_NS);
+	return load(IDLE_TIMER_NS, IDLE_TIMER_LATE_NS);
 }
 
 static int teardown(void **state)
