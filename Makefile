@@ -47,7 +47,7 @@ HEADERS     := $(wildcard include/skep/*.h)
 CORE    := prefix config config_policy config_pool config_replace config_template config_text config_uplink config_value \
 	histogram mac pace permutation places pool probe request sweep waiting world
 SHELL_D := adopt allocator bind cgroup change check check_limits commands confine container_lxc container_prepare control \
-	control_reload control_request datapath datapath_flow datapath_idle datapath_maps datapath_policy \
+	control_reload control_request cpu datapath datapath_flow datapath_idle datapath_maps datapath_policy \
 	datapath_ranges datapath_sweep expire farm farm_paths files filter idmap keeper keepers \
 	link links listing log message netns notify nursery offer plumb plumb_batch plumb_open preparer privileges refill reflect reload report settle sockets stage stop \
 	panic report_flows report_hosts control_notices sweeper sweeper_run verified wire would
@@ -121,8 +121,8 @@ NET_ALIKE  := $(patsubst %,tests/net/test_%.sh,broken_template clean config cont
 NET_RUNS   := $(foreach test,$(NET_LONG) $(filter-out $(NET_LONG),$(NET_TESTS)),$(if $(filter $(test),$(NET_ONCE)),$(test),\
 	$(foreach mode,$(if $(filter $(test),$(NET_ALIKE)),$(firstword $(NET_MODES)),$(NET_MODES)),'BIND=$(mode) $(test)')))
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
-TEST_OBJECTS := $(CORE_OBJECTS) $(patsubst %,$(BUILD)/user/%.o,check check_limits confine files log message reload \
-	table top_view verified)
+TEST_OBJECTS := $(CORE_OBJECTS) $(patsubst %,$(BUILD)/user/%.o,check check_limits confine cpu files log message \
+	reload table top_view verified)
 TEMPLATE   := $(abspath $(BUILD))/templates/basic
 DEBIAN     := $(abspath $(BUILD))/templates/debian
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * xdp: nanoseconds a packet of the uplink program, and of the port program, by BPF_PROG_RUN. Loads
- * copies of its own with maps of its own, attached to nothing and pinned nowhere. Every case says
- * what the program must return and which verdict it must count, so that no figure stands for
+ * copies of its own with maps of its own, attached to nothing and pinned nowhere; anew for each
+ * round, for where the kernel happens to put them makes a difference of up to a tenth. Every case
+ * says what the program must return and which verdict it must count, so that no figure stands for
  * another path than the one it names.
  */
 #include <bpf/bpf.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "clock.h"
@@ -361,21 +363,13 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int run_rounds(struct bench *b, const struct test *t, const uint8_t *frame,
-		      struct result *ret)
+static struct result sum_up(const double *ns, unsigned int n)
 {
-	double ns[ROUNDS_MAX];
+	double sorted[ROUNDS_MAX];
 
-	for (unsigned int i = 0; i < b->rounds; i++) {
-		ns[i] = t->run(b, frame);
-		if (ns[i] < 0)
-			return (int)ns[i];
-	}
-	qsort(ns, b->rounds, sizeof(ns[0]), compare);
-	ret->median = ns[b->rounds / 2];
-	ret->min = ns[0];
-	ret->max = ns[b->rounds - 1];
-	return 0;
+	memcpy(sorted, ns, n * sizeof(*ns));
+	qsort(sorted, n, sizeof(*sorted), compare);
+	return (struct result){sorted[n / 2], sorted[0], sorted[n - 1]};
 }
 
 static void fill_ring(struct bench *b, const uint8_t *frame)
@@ -395,7 +389,7 @@ static int set_settings(const struct bench *b, const struct skep_settings *setti
 	return bpf_map_update_elem(bpf_map__fd(b->uplink->maps.settings), &only, &all, BPF_ANY);
 }
 
-static int measure(struct bench *b, const struct test *t, struct result *ret)
+static int measure(struct bench *b, const struct test *t, double *ret)
 {
 	uint8_t frame[FRAME_LEN] = {};
 	uint64_t before[SKEP_VERDICT_MAX];
@@ -414,9 +408,10 @@ static int measure(struct bench *b, const struct test *t, struct result *ret)
 	err = check_action(b, t, frame);
 	if (!err && t->verdict != SKEP_DROP_ASK_RING_FULL)
 		ring_buffer__consume(b->ring);
-	if (!err)
-		err = run_rounds(b, t, frame, ret);
-	return err ? err : check_verdict(b, t, before);
+	if (err)
+		return err;
+	*ret = t->run(b, frame);
+	return *ret < 0 ? (int)*ret : check_verdict(b, t, before);
 }
 
 static json_t *to_json(const struct test *t, const struct result *r)
@@ -425,21 +420,27 @@ static json_t *to_json(const struct test *t, const struct result *r)
 			 r->median, "min_ns", r->min, "max_ns", r->max);
 }
 
-static int measure_all(struct bench *b, const char *title, const struct test *tests, size_t n,
-		       json_t *cases)
+static int measure_all(struct bench *b, const struct test *tests, size_t n,
+		       double (*ns)[ROUNDS_MAX], unsigned int round)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < n; i++)
+		err = measure(b, &tests[i], &ns[i][round]);
+	return err;
+}
+
+static void report(const struct bench *b, const char *title, const struct test *tests, size_t n,
+		   double (*ns)[ROUNDS_MAX], json_t *cases)
 {
 	printf("%-36s%10s%10s%10s%6s\n", title, "median", "min", "max", "case");
 	for (size_t i = 0; i < n; i++) {
-		struct result r;
-		int err = measure(b, &tests[i], &r);
+		const struct result r = sum_up(ns[i], b->rounds);
 
-		if (err)
-			return err;
 		printf("%-36s%10.1f%10.1f%10.1f  %s\n", tests[i].name, r.median, r.min, r.max,
 		       tests[i].key);
 		json_array_append_new(cases, to_json(&tests[i], &r));
 	}
-	return 0;
 }
 
 /* Binds a second, with all that a run costs from outside. */
@@ -460,26 +461,27 @@ static int run_burst(struct bench *b, double *ret)
 }
 
 /* How fast the idle containers are given away when all are asked for at once. */
-static int measure_burst(struct bench *b, json_t **ret)
+static int measure_burst(struct bench *b, double *ret)
 {
-	uint64_t before = counted(b, SKEP_BOUND_ARP);
-	double rate[ROUNDS_MAX];
+	const uint64_t before = counted(b, SKEP_BOUND_ARP);
 	int err = set_settings(b, &(struct skep_settings){});
 
 	b->program = bpf_program__fd(b->uplink->progs.uplink);
-	for (unsigned int i = 0; !err && i < b->rounds; i++)
-		err = run_burst(b, &rate[i]);
-	if (!err && counted(b, SKEP_BOUND_ARP) - before != (uint64_t)IDLE * b->rounds)
+	if (!err)
+		err = run_burst(b, ret);
+	if (!err && counted(b, SKEP_BOUND_ARP) - before != IDLE)
 		err = -EBADMSG;
-	if (err)
-		return err;
-	qsort(rate, b->rounds, sizeof(rate[0]), compare);
-	printf("\nburst: %d binds at %.0f a second, %.0f to %.0f (target %d: %s)\n", IDLE,
-	       rate[b->rounds / 2], rate[0], rate[b->rounds - 1], BURST_TARGET,
-	       rate[b->rounds / 2] >= BURST_TARGET ? "met" : "missed");
-	*ret = json_pack("{si sf sf sf}", "binds", IDLE, "median_per_s", rate[b->rounds / 2],
-			 "min_per_s", rate[0], "max_per_s", rate[b->rounds - 1]);
-	return 0;
+	return err;
+}
+
+static json_t *report_burst(const struct bench *b, const double *rates)
+{
+	const struct result r = sum_up(rates, b->rounds);
+
+	printf("\nburst: %d binds at %.0f a second, %.0f to %.0f (target %d: %s)\n", IDLE, r.median,
+	       r.min, r.max, BURST_TARGET, r.median >= BURST_TARGET ? "met" : "missed");
+	return json_pack("{si sf sf sf}", "binds", IDLE, "median_per_s", r.median, "min_per_s",
+			 r.min, "max_per_s", r.max);
 }
 
 /* What the port program is to let out answers somebody, who asked not long ago. */
@@ -493,23 +495,6 @@ static int begin_flows(struct bench *b)
 	if (!err && (prog_run(b, leased, 1) < 0 || prog_run(b, shared, 1) < 0))
 		err = -EIO;
 	return err;
-}
-
-static int measure_both(struct bench *b, json_t *cases)
-{
-	int err;
-
-	b->program = bpf_program__fd(b->uplink->progs.uplink);
-	err = measure_all(b, "uplink program, ns a packet", uplink_tests, ARRAY_SIZE(uplink_tests),
-			  cases);
-	if (err)
-		return err;
-	err = begin_flows(b);
-	if (err)
-		return err;
-	b->program = bpf_program__fd(b->port->progs.port);
-	return measure_all(b, "port program, ns a packet", port_tests, ARRAY_SIZE(port_tests),
-			   cases);
 }
 
 /* ---- set-up ---- */
@@ -705,6 +690,54 @@ static int load(struct bench *b)
 	return b->ring ? fill_maps(b) : -errno;
 }
 
+static void unload(struct bench *b)
+{
+	ring_buffer__free(b->ring);
+	if (b->idle >= 0)
+		close(b->idle);
+	port_bpf__destroy(b->port);
+	uplink_bpf__destroy(b->uplink);
+	b->ring = NULL;
+	b->port = NULL;
+	b->uplink = NULL;
+	b->idle = -1;
+}
+
+/* ---- all of it ---- */
+
+static double uplink_ns[ARRAY_SIZE(uplink_tests)][ROUNDS_MAX];
+static double port_ns[ARRAY_SIZE(port_tests)][ROUNDS_MAX];
+static double burst_rates[ROUNDS_MAX];
+
+static int run_round(struct bench *b, unsigned int round)
+{
+	int err = load(b);
+
+	if (err) {
+		fprintf(stderr, "xdp: cannot load the programs: %s\n", strerror(-err));
+		return err;
+	}
+	b->program = bpf_program__fd(b->uplink->progs.uplink);
+	err = measure_all(b, uplink_tests, ARRAY_SIZE(uplink_tests), uplink_ns, round);
+	if (!err)
+		err = begin_flows(b);
+	b->program = bpf_program__fd(b->port->progs.port);
+	if (!err)
+		err = measure_all(b, port_tests, ARRAY_SIZE(port_tests), port_ns, round);
+	return err ? err : measure_burst(b, &burst_rates[round]);
+}
+
+static int run_rounds(struct bench *b)
+{
+	int err = 0;
+
+	for (unsigned int round = 0; !err && round < b->rounds; round++) {
+		err = run_round(b, round);
+		unload(b);
+	}
+	return err;
+}
+
 static int parse_options(int argc, char **argv, struct bench *b, const char **ret_file)
 {
 	int c;
@@ -754,18 +787,16 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	printf("%u leases more, %u flows more\n", b.leases, b.flows);
-	err = load(&b);
-	if (err)
-		fprintf(stderr, "xdp: cannot load the programs: %s\n", strerror(-err));
-	if (!err)
-		err = measure_both(&b, cases);
-	if (!err)
-		err = measure_burst(&b, &burst);
+	err = run_rounds(&b);
+	if (!err) {
+		report(&b, "uplink program, ns a packet", uplink_tests, ARRAY_SIZE(uplink_tests),
+		       uplink_ns, cases);
+		report(&b, "port program, ns a packet", port_tests, ARRAY_SIZE(port_tests), port_ns,
+		       cases);
+		burst = report_burst(&b, burst_rates);
+	}
 	if (!err && file)
 		err = write_json(file, &b, cases, burst);
-	ring_buffer__free(b.ring);
-	port_bpf__destroy(b.port);
-	uplink_bpf__destroy(b.uplink);
 	json_decref(cases);
 	json_decref(burst);
 	return err ? 1 : 0;

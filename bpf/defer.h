@@ -12,6 +12,7 @@
 
 #define DEFER_MAX 32 /* a power of two; what is more goes to the ring at once */
 #define DEFER_CPUS_MAX 1024
+#define DEFER_NO_CPU (~0ULL)
 
 enum defer_state {
 	DEFER_FREE,
@@ -99,8 +100,8 @@ static __always_inline void defer_drop(__u32 slot)
 struct defer_round {
 	struct deferred *of;
 	__u64 before_ns;
+	__u64 oldest_ns; /* of those that stay */
 	__u32 first;
-	int young;
 };
 
 /* One that is too young stays, and so does one that the ring has no room for. */
@@ -109,15 +110,18 @@ static long defer_send(__u32 nth, struct defer_round *round)
 	const __u32 slot = (round->first + nth) % DEFER_MAX;
 	struct skep_ask_small *record = &round->of->records[slot];
 	__u32 *state = &round->of->state[slot];
+	__u64 seen_ns;
 	bool young, sent;
 
 	if (*(const volatile __u32 *)state != DEFER_READY ||
 	    !defer_exchange(state, DEFER_READY, DEFER_TAKEN))
 		return 0;
-	young = record->head.seen_ns > round->before_ns;
+	seen_ns = record->head.seen_ns;
+	young = seen_ns > round->before_ns;
 	sent = !young && !bpf_ringbuf_output(&asks, record, sizeof(*record), 0);
 	__sync_lock_test_and_set(state, sent ? DEFER_FREE : DEFER_READY);
-	round->young += young;
+	if (young && (!round->oldest_ns || seen_ns < round->oldest_ns))
+		round->oldest_ns = seen_ns;
 	return 0;
 }
 
@@ -125,10 +129,10 @@ static long defer_send(__u32 nth, struct defer_round *round)
  * defer_flush() - sends a CPU's records to the ring, oldest first
  * @before_ns: those of frames that were seen by then (CLOCK_MONOTONIC)
  *
- * Return: how many are younger; negative when there is no such CPU. Not static, so that the
- * verifier walks it once.
+ * Return: when the oldest that is younger was seen; 0 when there is none, DEFER_NO_CPU when there
+ * is no such CPU. Not static, so that the verifier walks it once.
  */
-__noinline int defer_flush(__u32 cpu, __u64 before_ns)
+__noinline __u64 defer_flush(__u32 cpu, __u64 before_ns)
 {
 	__u32 only = 0;
 	struct defer_round round = {
@@ -137,16 +141,16 @@ __noinline int defer_flush(__u32 cpu, __u64 before_ns)
 	};
 
 	if (!round.of)
-		return -1;
+		return DEFER_NO_CPU;
 	round.first = round.of->next;
 	bpf_loop(DEFER_MAX, defer_send, &round, 0);
-	return round.young;
+	return round.oldest_ns;
 }
 
 static long defer_flush_nth(__u32 cpu, void *unused)
 {
 	(void)unused;
-	return defer_flush(cpu, ~0ULL) < 0;
+	return defer_flush(cpu, ~0ULL) == DEFER_NO_CPU;
 }
 
 /** defer_flush_all() - before a record that somebody waits for, and that must not overtake them */

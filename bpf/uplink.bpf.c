@@ -198,6 +198,7 @@ static __always_inline enum skep_verdict tell_bound(struct xdp_md *ctx, const st
 		.requester = b->f->sender,
 		.verdict = (__u16)verdict,
 		.container = b->taken.slot,
+		.cpu = bpf_get_smp_processor_id(),
 	};
 
 	if (wake_comes(b->address, b->f->sender, b->seen_ns) && hold_not_deferred(ctx, &head))

@@ -19,11 +19,13 @@
 #define WAKE_EINVAL 22
 
 /*
- * How often the timers come, and how old a record is at least that they take along; skepd knows of
- * a bind after the sum of both at the latest. Set before loading.
+ * How often the timers come where nothing waits; how old a record is at least that they take along,
+ * for the first answer is to be out by then; and how much longer the oldest may wait for others.
+ * skepd knows of a bind after the first, or the latter two together, at most. Set before loading.
  */
 const volatile __u64 wake_every_ns = 400000;
-const volatile __u64 wake_after_ns = 100000;
+const volatile __u64 wake_after_ns = 150000;
+const volatile __u64 wake_gather_ns = 50000;
 
 /* A timer that has not come for so long is not waited for: it has been stopped, or its CPU has no
  * time for it. */
@@ -61,15 +63,23 @@ static __always_inline long wake_again(struct waker *w, __u64 ns)
 	return err == -WAKE_EINVAL ? bpf_timer_start(&w->timer, ns, 0) : err;
 }
 
+/* From now until a record is to go that was seen at @seen_ns. */
+static __always_inline __u64 wake_due_ns(__u64 seen_ns)
+{
+	const __s64 ns = seen_ns + wake_after_ns + wake_gather_ns - bpf_ktime_get_ns();
+
+	return ns > 0 ? ns : wake_gather_ns;
+}
+
 static int wake_on_time(void *map, __u32 *cpu, struct waker *w)
 {
 	const __u64 now = bpf_ktime_get_ns();
-	const int young = defer_flush(*cpu, now - wake_after_ns);
+	const __u64 oldest = defer_flush(*cpu, now - wake_after_ns);
 
 	(void)map;
 	w->came_ns = now;
 	rehearse(*cpu, &w->last);
-	if (wake_again(w, young > 0 ? wake_after_ns : wake_every_ns))
+	if (wake_again(w, oldest ? wake_due_ns(oldest) : wake_every_ns))
 		__sync_lock_test_and_set(&w->runs, 0);
 	return 0;
 }
@@ -77,11 +87,13 @@ static int wake_on_time(void *map, __u32 *cpu, struct waker *w)
 /* The timer is there from the first time on. */
 static __always_inline long wake_start(struct waker *w)
 {
-	if (!wake_again(w, wake_after_ns))
+	const __u64 ns = wake_after_ns + wake_gather_ns;
+
+	if (!wake_again(w, ns))
 		return 0;
 	bpf_timer_init(&w->timer, &waker, WAKE_CLOCK_MONOTONIC);
 	bpf_timer_set_callback(&w->timer, wake_on_time);
-	return wake_again(w, wake_after_ns);
+	return wake_again(w, ns);
 }
 
 static __always_inline bool wake_is_punctual(const struct waker *w, __u64 now)

@@ -85,6 +85,13 @@ static void on_refill(evutil_socket_t fd, short what, void *data)
 	become_empty(data);
 }
 
+static void on_tell(evutil_socket_t fd, short what, void *data)
+{
+	(void)fd;
+	(void)what;
+	farm_tell_events(data);
+}
+
 static void on_keeper(evutil_socket_t fd, short what, void *data)
 {
 	struct farm *farm = data;
@@ -232,8 +239,9 @@ static int add_events(struct allocator *a)
 	a->hangup = add_event(farm, SIGHUP, EV_SIGNAL, on_hangup, PRIORITY_REST);
 	a->more_asks = event_new(farm->base, -1, 0, on_more_asks, a);
 	farm->refill = event_new(farm->base, -1, 0, on_refill, farm);
+	farm->tell = event_new(farm->base, -1, 0, on_tell, farm);
 	if (!a->asks || !a->more_asks || !a->control_event || !a->links || !a->tick || !a->term ||
-	    !a->interrupt || !a->hangup || !farm->refill)
+	    !a->interrupt || !a->hangup || !farm->refill || !farm->tell)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < keepers_count(farm->keepers); i++)
 		if (farm_watch_keeper(farm, i))
@@ -336,6 +344,7 @@ static void release_all(struct allocator *a)
 	free_event(a->interrupt);
 	free_event(a->hangup);
 	free_event(farm->refill);
+	free_event(farm->tell);
 	if (farm->base)
 		event_base_free(farm->base);
 	close_fd(a->monitor);
@@ -405,6 +414,7 @@ int allocator_run(const struct allocator_context *context)
 		event_base_dispatch(a.farm.base);
 		sigprocmask(SIG_BLOCK, &listened, NULL); /* what follows is short */
 	}
+	farm_tell_events(&a.farm);
 	log_set_sink(NULL, NULL);
 	release_all(&a);
 	*context->config = a.farm.config;

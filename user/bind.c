@@ -192,7 +192,7 @@ void bind_tell(struct farm *farm, enum skep_verdict verdict, __u32 slot,
 		memcpy(event.host, host.mac, sizeof(event.host));
 		event.at_ns = host.seen_ns;
 	}
-	farm_tell(farm, &event, sizeof(event));
+	farm_tell_event(farm, &event);
 }
 
 int bind_note_address(struct warm *warm, const struct skep_addr *address)

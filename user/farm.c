@@ -8,6 +8,8 @@
 
 #include "farm.h"
 
+#define EVENTS_WAIT_US 5000
+
 static const char *problem(enum skep_verdict verdict)
 {
 	switch (verdict) {
@@ -59,10 +61,35 @@ void farm_show(struct farm *farm, __u32 slot)
 	datapath_set_container(farm->dp, slot, &c);
 }
 
-void farm_tell(struct farm *farm, const void *message, size_t size)
+static void send_or_count(struct farm *farm, const void *message, size_t size)
 {
 	if (message_send(farm->control, message, size, NULL, 0, true))
 		datapath_count(farm->dp, SKEP_LOG_DROPPED);
+}
+
+void farm_tell_events(struct farm *farm)
+{
+	for (unsigned int i = 0; i < farm->n_events; i++)
+		send_or_count(farm, &farm->events[i], sizeof(farm->events[i]));
+	farm->n_events = 0;
+}
+
+void farm_tell_event(struct farm *farm, const struct event_message *event)
+{
+	static const struct timeval wait = {.tv_usec = EVENTS_WAIT_US};
+
+	if (farm->n_events == EVENTS_MAX)
+		farm_tell_events(farm);
+	if (!farm->n_events)
+		event_add(farm->tell, &wait);
+	farm->events[farm->n_events++] = *event;
+}
+
+/* In the order in which things happened. */
+void farm_tell(struct farm *farm, const void *message, size_t size)
+{
+	farm_tell_events(farm);
+	send_or_count(farm, message, size);
 }
 
 /* Unlike lines and events, these must arrive: what finds the queue full is sent again later. */
@@ -76,6 +103,7 @@ void farm_tell_untold(struct farm *farm)
 		.off = pool_off(farm->pool),
 	};
 
+	farm_tell_events(farm);
 	if (farm->state_untold &&
 	    !message_send(farm->control, &state, sizeof(state), NULL, 0, true))
 		farm->state_untold = false;

@@ -72,6 +72,7 @@ struct warm {
 };
 
 #define RESULTS_MAX 65 /* of as many clients as the control process has, and one of a reload */
+#define EVENTS_MAX 64  /* that are told together */
 #define LOOKS_MAX 256
 #define CANDIDATES_MAX 256
 
@@ -137,6 +138,7 @@ struct farm {
 	const __u8 *secret;
 	struct event_base *base;
 	struct event *refill;
+	struct event *tell; /* when @events are due */
 	struct event **keeper_events;
 	int packet;  /* held frames go out here */
 	int control; /* channel to the control process */
@@ -154,6 +156,8 @@ struct farm {
 	__u64 last_serial;
 	__u64 stop_ns; /* when stopping began */
 	enum allocator_result result;
+	unsigned int n_events;
+	struct event_message events[EVENTS_MAX]; /* not told yet, oldest first */
 	bool state_untold;
 	unsigned int n_results;
 	struct result_message results[RESULTS_MAX]; /* that the control process has not got yet */
@@ -174,6 +178,17 @@ void farm_show(struct farm *farm, __u32 slot);
 
 /** farm_tell() - a message to the control process; counted when its queue is full */
 void farm_tell(struct farm *farm, const void *message, size_t size);
+
+/**
+ * farm_tell_event() - the same for an event, a few milliseconds later, with others
+ *
+ * Nobody waits for it, and the control process would take a CPU from a container that is about to
+ * answer.
+ */
+void farm_tell_event(struct farm *farm, const struct event_message *event);
+
+/** farm_tell_events() - those that wait are told now */
+void farm_tell_events(struct farm *farm);
 
 /** farm_wake_refill() - runs refill() again at @wake_ns, or as soon as nothing urgent is left when
  * 0 */

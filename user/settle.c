@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "cpu.h"
 #include "farm.h"
 
 #define TICKS_OF_A_CLAIM 3 /* that it may be without a lease */
@@ -176,6 +177,17 @@ static void settle(struct farm *farm, struct claim *claim)
 	refill_trim(farm); /* it may have been in the way of that */
 }
 
+/* The container is about to answer for the first time: not where it would have to wait for this. */
+static void settle_elsewhere(struct farm *farm, struct claim *claim)
+{
+	cpu_set_t allowed;
+	const bool left = cpu_leave(claim->ask->cpu, &allowed);
+
+	settle(farm, claim);
+	if (left)
+		cpu_return(&allowed);
+}
+
 /*
  * A lease that nobody settles any more: its container was given up meanwhile. There should be none;
  * but the address would never be answered again.
@@ -210,7 +222,7 @@ void settle_ask(struct farm *farm, const struct skep_ask *ask, size_t size)
 	if (err)
 		end_lost(farm, &claim);
 	else
-		settle(farm, &claim);
+		settle_elsewhere(farm, &claim);
 }
 
 void settle_claim(struct farm *farm, __u32 slot)

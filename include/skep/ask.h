@@ -24,6 +24,7 @@
  * @frame_len: bytes of the frame that follow, as they came in, tag included; the rest is zero. Of a
  *             frame that is not held, at most SKEP_ASK_SMALL
  * @container: slot of the container that was given, or whose lease gave way; else 0
+ * @cpu:       of a bind the CPU that the frame came to, where the container may be about to answer
  */
 struct skep_ask {
 	__u64 seen_ns;
@@ -32,7 +33,7 @@ struct skep_ask {
 	__u16 verdict;
 	__u16 frame_len;
 	__u32 container;
-	__u32 pad;
+	__u32 cpu;
 };
 
 struct skep_ask_small {
@@ -46,7 +47,7 @@ struct skep_ask_large {
 };
 
 SKEP_STATIC_ASSERT(sizeof(struct skep_ask) == 32);
-SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_ask, pad) == 28);
+SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_ask, cpu) == 28);
 SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_ask_small, frame) == 32);
 SKEP_STATIC_ASSERT(__builtin_offsetof(struct skep_ask_large, frame) == 32);
 

@@ -126,6 +126,7 @@ static inline unsigned int idle_count_deferred(const struct uplink_bpf *skel)
 }
 
 #define IDLE_TIMER_NS 20000 /* how often the timers come, for a test that waits for them */
+#define IDLE_TIMER_GATHERS_NS 1000
 #define IDLE_TIMER_LATE_NS 100000000U /* and when they are given up */
 #define IDLE_TIMER_COMES_NS 10000000000ULL
 
@@ -134,6 +135,7 @@ static inline void idle_set_timers(const struct uplink_bpf *skel, __u64 every_ns
 {
 	skel->rodata->wake_every_ns = every_ns;
 	skel->rodata->wake_after_ns = after_ns;
+	skel->rodata->wake_gather_ns = IDLE_TIMER_GATHERS_NS;
 	skel->rodata->wake_late_ns = late_ns;
 }
 

@@ -57,6 +57,7 @@ struct record {
 };
 
 static struct uplink_bpf *skel;
+static __u32 cpu;
 static struct ring_buffer *ring;
 static struct record records[2];
 static unsigned int n_records;
@@ -315,6 +316,7 @@ static void check_record(const struct record *record, const struct row *row,
 		.verdict = (__u16)verdict,
 		.frame_len = (__u16)len,
 		.container = held ? 0 : slot_of(row),
+		.cpu = held ? 0 : cpu,
 	};
 	memcpy(expected.frame, row->in.at, len);
 	assert_memory_equal(&record->ask, &expected, record->size);
@@ -856,10 +858,23 @@ static void every_verdict_was_seen(void **state)
 	harness_check_seen(verdicts, ARRAY_SIZE(verdicts));
 }
 
+/* The first one's number would say nothing. */
+static __u32 last_cpu(void)
+{
+	__u32 last = CPU_SETSIZE - 1;
+	cpu_set_t allowed;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+	while (!CPU_ISSET(last, &allowed))
+		last--;
+	return last;
+}
+
 static int setup(void **state)
 {
 	(void)state;
-	harness_stay_on_cpu();
+	cpu = last_cpu();
+	harness_go_to_cpu(cpu);
 	skel = uplink_bpf__open();
 	if (!skel)
 		return -1;

@@ -495,7 +495,7 @@ static int load(__u64 timer_ns, __u64 late_ns)
 		return -1;
 	harness_private_maps(skel->obj);
 	assert_in_range(skel->rodata->wake_every_ns, 1, MOST_NS);
-	assert_in_range(skel->rodata->wake_every_ns + skel->rodata->wake_after_ns, 1, MOST_NS);
+	assert_in_range(skel->rodata->wake_after_ns + skel->rodata->wake_gather_ns, 1, MOST_NS);
 	set_program(skel, timer_ns, late_ns);
 	if (uplink_bpf__load(skel) || load_others(timer_ns, late_ns))
 		return -1;
