@@ -713,10 +713,8 @@ static int run_round(struct bench *b, unsigned int round)
 {
 	int err = load(b);
 
-	if (err) {
-		fprintf(stderr, "xdp: cannot load the programs: %s\n", strerror(-err));
+	if (err)
 		return err;
-	}
 	b->program = bpf_program__fd(b->uplink->progs.uplink);
 	err = measure_all(b, uplink_tests, ARRAY_SIZE(uplink_tests), uplink_ns, round);
 	if (!err)
@@ -734,6 +732,8 @@ static int run_rounds(struct bench *b)
 	for (unsigned int round = 0; !err && round < b->rounds; round++) {
 		err = run_round(b, round);
 		unload(b);
+		if (err)
+			fprintf(stderr, "xdp: round %u: %s\n", round + 1, strerror(-err));
 	}
 	return err;
 }

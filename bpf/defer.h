@@ -12,7 +12,8 @@
 
 #define DEFER_MAX 32 /* a power of two; what is more goes to the ring at once */
 #define DEFER_CPUS_MAX 1024
-#define DEFER_NO_CPU (~0ULL)
+#define DEFER_NONE (~0ULL)
+#define DEFER_NO_CPU 0
 
 enum defer_state {
 	DEFER_FREE,
@@ -100,7 +101,7 @@ static __always_inline void defer_drop(__u32 slot)
 struct defer_round {
 	struct deferred *of;
 	__u64 before_ns;
-	__u64 oldest_ns; /* of those that stay */
+	__u64 oldest_ns; /* of those that stay, or DEFER_NONE */
 	__u32 first;
 };
 
@@ -120,7 +121,7 @@ static long defer_send(__u32 nth, struct defer_round *round)
 	young = seen_ns > round->before_ns;
 	sent = !young && !bpf_ringbuf_output(&asks, record, sizeof(*record), 0);
 	__sync_lock_test_and_set(state, sent ? DEFER_FREE : DEFER_READY);
-	if (young && (!round->oldest_ns || seen_ns < round->oldest_ns))
+	if (young && seen_ns < round->oldest_ns)
 		round->oldest_ns = seen_ns;
 	return 0;
 }
@@ -129,8 +130,8 @@ static long defer_send(__u32 nth, struct defer_round *round)
  * defer_flush() - sends a CPU's records to the ring, oldest first
  * @before_ns: those of frames that were seen by then (CLOCK_MONOTONIC)
  *
- * Return: when the oldest that is younger was seen; 0 when there is none, DEFER_NO_CPU when there
- * is no such CPU. Not static, so that the verifier walks it once.
+ * Return: when the oldest that is younger was seen; DEFER_NONE when there is none, DEFER_NO_CPU
+ * when there is no such CPU. Not static, so that the verifier walks it once.
  */
 __noinline __u64 defer_flush(__u32 cpu, __u64 before_ns)
 {
@@ -138,6 +139,7 @@ __noinline __u64 defer_flush(__u32 cpu, __u64 before_ns)
 	struct defer_round round = {
 		.of = bpf_map_lookup_percpu_elem(&deferred, &only, cpu),
 		.before_ns = before_ns,
+		.oldest_ns = DEFER_NONE,
 	};
 
 	if (!round.of)

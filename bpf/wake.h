@@ -21,7 +21,8 @@
 /*
  * How often the timers come where nothing waits; how old a record is at least that they take along,
  * for the first answer is to be out by then; and how much longer the oldest may wait for others.
- * skepd knows of a bind after the first, or the latter two together, at most. Set before loading.
+ * skepd knows of a bind after the first, or the latter two together, unless the ring is full. Set
+ * before loading.
  */
 const volatile __u64 wake_every_ns = 400000;
 const volatile __u64 wake_after_ns = 150000;
@@ -63,11 +64,14 @@ static __always_inline long wake_again(struct waker *w, __u64 ns)
 	return err == -WAKE_EINVAL ? bpf_timer_start(&w->timer, ns, 0) : err;
 }
 
-/* From now until a record is to go that was seen at @seen_ns. */
-static __always_inline __u64 wake_due_ns(__u64 seen_ns)
+/* From now until the oldest record that waits is to go. */
+static __always_inline __u64 wake_next_ns(__u64 oldest_ns)
 {
-	const __s64 ns = seen_ns + wake_after_ns + wake_gather_ns - bpf_ktime_get_ns();
+	__s64 ns;
 
+	if (oldest_ns == DEFER_NONE || oldest_ns == DEFER_NO_CPU)
+		return wake_every_ns;
+	ns = oldest_ns + wake_after_ns + wake_gather_ns - bpf_ktime_get_ns();
 	return ns > 0 ? ns : wake_gather_ns;
 }
 
@@ -79,7 +83,7 @@ static int wake_on_time(void *map, __u32 *cpu, struct waker *w)
 	(void)map;
 	w->came_ns = now;
 	rehearse(*cpu, &w->last);
-	if (wake_again(w, oldest ? wake_due_ns(oldest) : wake_every_ns))
+	if (wake_again(w, wake_next_ns(oldest)))
 		__sync_lock_test_and_set(&w->runs, 0);
 	return 0;
 }

@@ -298,6 +298,7 @@ static int prepare(struct allocator *a, const struct allocator_context *context)
 	struct farm *farm = &a->farm;
 	int err = make_base(farm);
 
+	cpu_learn(&farm->cpus);
 	if (!err)
 		err = make_pool(farm);
 	if (err)

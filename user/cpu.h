@@ -10,13 +10,15 @@
 #include <sched.h>
 #include <stdbool.h>
 
+/** cpu_learn() - which CPUs are allowed; any, also later ones, where none is forbidden */
+void cpu_learn(cpu_set_t *ret);
+
 /**
  * cpu_leave() - goes on on another CPU, if this is @cpu and another is allowed
- * @ret_allowed: those that were, for cpu_return()
  *
  * Return: whether it does; then cpu_return() is to follow before anything is forked.
  */
-bool cpu_leave(unsigned int cpu, cpu_set_t *ret_allowed);
+bool cpu_leave(unsigned int cpu, const cpu_set_t *allowed);
 
 /** cpu_return() - all of them will do again; until the next wait it stays where it is */
 void cpu_return(const cpu_set_t *allowed);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What all parts of the allocator say and show: counts and log lines, the table of containers, and
- * the messages to the control process. Sends what fits and never waits; what must arrive is kept.
+ * the messages to the control process. Sends what fits and never waits; what must arrive is kept,
+ * and events for a moment.
  */
 #include <stdio.h>
 #include <string.h>

@@ -15,6 +15,7 @@
 #include "allocator.h"
 #include "clock.h"
 #include "config.h"
+#include "cpu.h"
 #include "datapath.h"
 #include "keeper.h"
 #include "log.h"
@@ -140,8 +141,9 @@ struct farm {
 	struct event *refill;
 	struct event *tell; /* when @events are due */
 	struct event **keeper_events;
-	int packet;  /* held frames go out here */
-	int control; /* channel to the control process */
+	int packet;	/* held frames go out here */
+	int control;	/* channel to the control process */
+	cpu_set_t cpus; /* that are allowed */
 	enum daemon_state state;
 	bool adopted;		       /* it serves already, and need not get warm first */
 	bool handover;		       /* stopping, but everything stays as it is */

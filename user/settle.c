@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "cleanup.h"
-#include "cpu.h"
 #include "farm.h"
 
 #define TICKS_OF_A_CLAIM 3 /* that it may be without a lease */
@@ -180,12 +179,11 @@ static void settle(struct farm *farm, struct claim *claim)
 /* The container is about to answer for the first time: not where it would have to wait for this. */
 static void settle_elsewhere(struct farm *farm, struct claim *claim)
 {
-	cpu_set_t allowed;
-	const bool left = cpu_leave(claim->ask->cpu, &allowed);
+	const bool left = cpu_leave(claim->ask->cpu, &farm->cpus);
 
 	settle(farm, claim);
 	if (left)
-		cpu_return(&allowed);
+		cpu_return(&farm->cpus);
 }
 
 /*

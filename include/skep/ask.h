@@ -24,7 +24,8 @@
  * @frame_len: bytes of the frame that follow, as they came in, tag included; the rest is zero. Of a
  *             frame that is not held, at most SKEP_ASK_SMALL
  * @container: slot of the container that was given, or whose lease gave way; else 0
- * @cpu:       of a bind the CPU that the frame came to, where the container may be about to answer
+ * @cpu:       of a bind the CPU that the frame came to, where the container may be about to answer;
+ *             else 0
  */
 struct skep_ask {
 	__u64 seen_ns;

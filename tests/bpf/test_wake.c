@@ -2,7 +2,7 @@
 /*
  * When skepd is told, and wakes up: at once of what somebody waits for, and of a bind only when the
  * timer of its CPU comes. The timer comes rarely here, so that no test is ever late; how soon it
- * has to come is two numbers, looked at before the program is loaded.
+ * has to come is three numbers, looked at before the program is loaded.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,10 +25,12 @@
 #define SLOTS 64
 #define INTRUDER 65 /* the slot of one that reflections are made for */
 #define PORT 1	    /* its: frames seem to come from the loopback device, number 1 everywhere */
-#define MOST_NS 500000ULL    /* a farm's skepd knows of a bind by then */
+#define MOST_NS 400000ULL    /* a farm's skepd knows of a bind by then */
 #define RARELY_NS 150000000U /* the timer here */
+#define HARDLY_EVER_NS 100000000000ULL
 #define NEVER_LATE_NS 10000000000ULL
 #define WAKES_MS 10000
+#define LATER_MS 50 /* a third of RARELY_NS */
 #define LONG_MS 200 /* ten thousand times IDLE_TIMER_NS */
 
 #define TO_ALL MAC_ALL MAC_ROUTER
@@ -393,6 +395,23 @@ static void a_timer_that_is_gone_is_made_anew(void **state)
 	}
 }
 
+/* It comes when that is due, and not only when it would come anyway. */
+static void a_younger_record_is_not_forgotten(void **state)
+{
+	unsigned int n = 0;
+
+	(void)state;
+	set_quiet_world();
+	run_nth(0);
+	poll(NULL, 0, LATER_MS);
+	run_nth(1);
+	while (n < 2) {
+		assert_true(is_woken(WAKES_MS));
+		n += consume();
+	}
+	assert_int_equal(n, 2);
+}
+
 /* As it is when skepd has ended: its maps stay, but nobody holds those that are not pinned. */
 static void end_timers(void)
 {
@@ -470,25 +489,30 @@ static int share_maps(struct bpf_object *object)
 	return 0;
 }
 
-static void set_program(const struct uplink_bpf *program, __u64 timer_ns, __u64 late_ns)
+/* How often the timers come, how old a record is then, and when they are given up. */
+struct timers {
+	__u64 every_ns, after_ns, late_ns;
+};
+
+static void set_program(const struct uplink_bpf *program, const struct timers *t)
 {
-	idle_set_timers(program, timer_ns, timer_ns, late_ns);
+	idle_set_timers(program, t->every_ns, t->after_ns, t->late_ns);
 	program->rodata->uplink_ordinal = UPLINK;
 }
 
-static int load_others(__u64 timer_ns, __u64 late_ns)
+static int load_others(const struct timers *timers)
 {
 	second = uplink_bpf__open();
 	port = port_bpf__open();
 	if (!second || !port)
 		return -1;
-	set_program(second, timer_ns, late_ns);
+	set_program(second, timers);
 	if (share_maps(second->obj) || share_maps(port->obj))
 		return -1;
 	return uplink_bpf__load(second) || port_bpf__load(port) ? -1 : 0;
 }
 
-static int load(__u64 timer_ns, __u64 late_ns)
+static int load(const struct timers *timers)
 {
 	skel = uplink_bpf__open();
 	if (!skel)
@@ -496,8 +520,8 @@ static int load(__u64 timer_ns, __u64 late_ns)
 	harness_private_maps(skel->obj);
 	assert_in_range(skel->rodata->wake_every_ns, 1, MOST_NS);
 	assert_in_range(skel->rodata->wake_after_ns + skel->rodata->wake_gather_ns, 1, MOST_NS);
-	set_program(skel, timer_ns, late_ns);
-	if (uplink_bpf__load(skel) || load_others(timer_ns, late_ns))
+	set_program(skel, timers);
+	if (uplink_bpf__load(skel) || load_others(timers))
 		return -1;
 	ring = ring_buffer__new(fd_of(skel->maps.asks), on_record, NULL, NULL);
 	if (!ring)
@@ -514,13 +538,19 @@ static int setup(void **state)
 	if (sched_getaffinity(0, sizeof(allowed), &allowed))
 		return -1;
 	cpu = harness_stay_on_cpu();
-	return load(RARELY_NS, NEVER_LATE_NS);
+	return load(&(struct timers){RARELY_NS, RARELY_NS, NEVER_LATE_NS});
+}
+
+static int setup_hardly_ever(void **state)
+{
+	(void)state;
+	return load(&(struct timers){HARDLY_EVER_NS, RARELY_NS, NEVER_LATE_NS});
 }
 
 static int setup_often(void **state)
 {
 	(void)state;
-	return load(IDLE_TIMER_NS, IDLE_TIMER_LATE_NS);
+	return load(&(struct timers){IDLE_TIMER_NS, IDLE_TIMER_NS, IDLE_TIMER_LATE_NS});
 }
 
 static int teardown(void **state)
@@ -553,6 +583,9 @@ int main(void)
 		cmocka_unit_test(a_timer_that_is_gone_is_made_anew),
 		cmocka_unit_test(a_timer_that_comes_no_more_is_not_waited_for),
 	};
+	static const struct CMUnitTest hardly_ever[] = {
+		cmocka_unit_test(a_younger_record_is_not_forgotten),
+	};
 	static const struct CMUnitTest none[] = {
 		cmocka_unit_test(without_a_timer_a_bind_wakes_at_once),
 	};
@@ -560,5 +593,7 @@ int main(void)
 	return cmocka_run_group_tests_name("wake", rarely, setup, teardown) +
 	       cmocka_run_group_tests_name("wake, a timer that comes often", often, setup_often,
 					   teardown) +
+	       cmocka_run_group_tests_name("wake, a timer that comes when it is due", hardly_ever,
+					   setup_hardly_ever, teardown) +
 	       cmocka_run_group_tests_name("wake, no timer", none, setup_often, teardown);
 }
