@@ -341,6 +341,7 @@ static int start_on(const struct config *config, __u32 slot, __u32 template, con
 	if (!err)
 		dismiss_monitor(*ret_pid, group);
 	lxc_container_put(c);
+	lxc_log_close(); /* or run_dir could not be made read-only until the next start */
 	return err;
 }
 

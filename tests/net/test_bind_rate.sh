@@ -48,12 +48,17 @@ refused() { sed -n 's/.* \(10\.66\.17\.[0-9]*\) > .* udp port 9 unreachable.*/\1
 all_answered() { (($(answered) == BY_ARP)); }
 all_refused() { (($(refused) == BY_UDP)); }
 all_settled() { (($(ctl --json status | jq .unsettled) == 0)); }
+told() { jq -r 'select(.event == "bind").address' "$tmp/watch" | sort -u | wc -l; }
+all_told() { (($(told) == BY_ARP + BY_UDP)); }
+is_watched() { (($(box ss -Hxa src "$socket" | wc -l) >= 2)); } # the listener and the watcher
 
 lab_up
 skepd_start 'pool: binds_per_second = 0' 'pool: binds_per_requester = 0'
 who_has "$PAGES_AT"
 fetch
 wait_until 5 test -s "$tmp/pages"
+spawn box "$SKEPCTL" -s "$socket" --json watch >"$tmp/watch"
+wait_until 5 is_watched
 sniff lan router "$LAB_LAN" -B 32768 -s 128 'arp[6:2] == 2 or icmp' # with room for all that comes at once
 before=$(counter bound) begun=$(counter bound_arp)
 
@@ -64,6 +69,7 @@ wait "$teller" || true
 check "everybody who asks by ARP is answered" wait_until 10 all_answered
 check "every datagram has reached its container, which refuses it" wait_until 10 all_refused
 check "all are settled" wait_until 10 all_settled
+check "all are told to who watches" wait_until 5 all_told
 check_eq "one lease for each" $((1 + BY_ARP + BY_UDP)) "$(leased | wc -l)"
 check_eq "by one bind" $((before + BY_ARP + BY_UDP)) "$(comes_to bound $((before + BY_ARP + BY_UDP)))"
 if [[ $BIND == kernel ]]; then
@@ -72,7 +78,7 @@ if [[ $BIND == kernel ]]; then
 	check_eq "each is settled" "$(counter bound)" "$(comes_to settled "$(counter bound)")"
 	check_eq "what was held was sent" "$(counter held_settling)" "$(comes_to resent "$(counter held_settling)")"
 fi
-for drop in drop_ask_ring_full bound_untold send_failed no_bind_plumb no_bind_map port_drop_mac port_drop_arp; do
+for drop in drop_ask_ring_full log_dropped bound_untold send_failed no_bind_plumb no_bind_map port_drop_mac port_drop_arp; do
 	check_eq "nothing was lost on the way: $drop" 0 "$(counter "$drop")"
 done
 : >"$tmp/enough"
