@@ -341,7 +341,7 @@ static int start_on(const struct config *config, __u32 slot, __u32 template, con
 	if (!err)
 		dismiss_monitor(*ret_pid, group);
 	lxc_container_put(c);
-	lxc_log_close(); /* or run_dir could not be made read-only until the next start */
+	lxc_log_close(); /* no keeper has a file open in run_dir while it waits */
 	return err;
 }
 

@@ -203,6 +203,9 @@ contacts() { ctl --json counters | jq --arg by "$1" '.counters | .["ask_" + $by]
 pool() { ctl --json status | jq -e --arg key "$1" '.pool[$key]'; }
 pool_has() { (($(pool "$1") == $2)); }
 
+# is_watched: somebody is connected, as `skepctl watch` stays
+is_watched() { (($(box ss -Hxa src "$socket" | wc -l) >= 2)); } # the listener and the watcher
+
 # lease ADDRESS KEY: what skepctl says of a lease; nothing if there is none
 lease() {
 	ctl --json leases | jq -r --arg address "$1" --arg key "$2" \

@@ -50,7 +50,6 @@ all_refused() { (($(refused) == BY_UDP)); }
 all_settled() { (($(ctl --json status | jq .unsettled) == 0)); }
 told() { jq -r 'select(.event == "bind").address' "$tmp/watch" | sort -u | wc -l; }
 all_told() { (($(told) == BY_ARP + BY_UDP)); }
-is_watched() { (($(box ss -Hxa src "$socket" | wc -l) >= 2)); } # the listener and the watcher
 
 lab_up
 skepd_start 'pool: binds_per_second = 0' 'pool: binds_per_requester = 0'

@@ -209,7 +209,7 @@ fill "$run_dir"
 check "a full run_dir: addresses are bound" who_has 10.66.6.1
 signal_keepers KILL
 recovered "a full run_dir, with new keepers"
-wait_until 10 pool_has idle "$WARM" # by new keepers, which leave nothing open there
+wait_until 10 pool_has idle "$WARM" # so that none is being started
 wait_until 10 mount -o remount,ro "$run_dir"
 check "a read-only run_dir: addresses are bound" who_has 10.66.6.2
 signal_keepers KILL

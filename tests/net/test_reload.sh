@@ -26,7 +26,6 @@ hang_up() {
 }
 logged_after() { tail -n "+$(($1 + 1))" "$log" | grep -Eq -- "$2"; } # LINES REGEX
 
-is_watched() { (($(box ss -Hxa src "$socket" | wc -l) >= 2)); } # the listener and the watcher
 reason() { jq -r --arg address "$1" 'select(.event == "release" and .address == $address).reason' "$tmp/watch"; }
 is_released() { [[ $(reason "$1") == "$2" ]]; }
 
