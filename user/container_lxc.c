@@ -261,7 +261,6 @@ static void open_log(const char *log_file)
 			      .prefix = "skep",
 			      .quiet = true};
 
-	lxc_log_close();
 	unlink(log_file);
 	lxc_log_init(&log);
 }
@@ -324,11 +323,9 @@ static int start_on(const struct config *config, __u32 slot, __u32 template, con
 		    const char *group, const char *root, const char *log_file, pid_t *ret_pid,
 		    char *reason)
 {
-	struct lxc_container *c;
+	struct lxc_container *c = new_container(config, slot);
 	int err;
 
-	open_log(log_file);
-	c = new_container(config, slot);
 	if (!c)
 		return fail(-ENOMEM, "lxc_container_new", reason);
 	if (!configure(c, config, slot, template, host_name, root) || !c->start(c, 0, NULL)) {
@@ -341,7 +338,6 @@ static int start_on(const struct config *config, __u32 slot, __u32 template, con
 	if (!err)
 		dismiss_monitor(*ret_pid, group);
 	lxc_container_put(c);
-	lxc_log_close(); /* no keeper has a file open in run_dir while it waits */
 	return err;
 }
 
@@ -355,7 +351,9 @@ static int start_in(const struct config *config, __u32 slot, __u32 template, con
 		err = open_entrance(group);
 	if (err)
 		return fail(err, "cannot make its cgroup", reason);
+	open_log(log_file);
 	err = start_on(config, slot, template, host_name, group, root, log_file, ret_pid, reason);
+	lxc_log_close(); /* no keeper has a file open in run_dir while it waits */
 	close_entrance();
 	return err;
 }

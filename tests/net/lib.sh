@@ -203,8 +203,8 @@ contacts() { ctl --json counters | jq --arg by "$1" '.counters | .["ask_" + $by]
 pool() { ctl --json status | jq -e --arg key "$1" '.pool[$key]'; }
 pool_has() { (($(pool "$1") == $2)); }
 
-# is_watched: somebody is connected, as `skepctl watch` stays
-is_watched() { (($(box ss -Hxa src "$socket" | wc -l) >= 2)); } # the listener and the watcher
+# is_watched [N]: so many are connected from the box, as `skepctl watch` stays, beside who listens
+is_watched() { (($(box ss -Hxa src "$socket" | wc -l) > ${1:-1})); }
 
 # lease ADDRESS KEY: what skepctl says of a lease; nothing if there is none
 lease() {

@@ -37,10 +37,9 @@ flow() {
 
 # watch_events: from now on events go to $tmp/events, a line each
 watch_events() {
-	"$SKEPCTL" -s "$socket" --json watch >"$tmp/events" &
+	spawn box "$SKEPCTL" -s "$socket" --json watch >"$tmp/events"
 	wait_until 5 is_watched || bail "skepctl watch does not connect"
 }
-is_watched() { ss -Hx state established src "$socket" | grep -q .; }
 
 # event JQ: an event for which this holds has come
 event() { jq -es --arg a "${2:-}" "map(select($1)) | length > 0" "$tmp/events"; }
