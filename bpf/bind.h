@@ -144,7 +144,7 @@ static __noinline enum bind_outcome bind_lease(const struct bind *b, const struc
 		.container = b->taken.slot,
 		.state = SKEP_LEASE_CLAIMED,
 	};
-	long err;
+	int err; /* before Linux 6.4 the upper half of what a map returns is undefined */
 
 	bind_mac(b, lease.mac);
 	__builtin_memcpy(lease.eth0, offer->eth0, sizeof(lease.eth0));

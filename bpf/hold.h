@@ -28,9 +28,14 @@ static __always_inline enum skep_verdict hold_record(struct xdp_md *ctx,
 	return head->verdict;
 }
 
+/* Between them, or they become one comparison of the difference, which tells Linux 6.1 nothing of
+ * @len. */
 static __always_inline bool hold_fits(__u64 len)
 {
-	return len >= sizeof(struct ethhdr) && len <= SKEP_ASK_LARGE;
+	if (len < sizeof(struct ethhdr))
+		return false;
+	barrier_var(len);
+	return len <= SKEP_ASK_LARGE;
 }
 
 /**

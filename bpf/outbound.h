@@ -56,9 +56,10 @@ static __always_inline const struct skep_policy *outbound_policy(const struct ou
 	return bpf_map_lookup_elem(&policies, &o->slot);
 }
 
-static __always_inline bool outbound_in_limit(const struct outbound *o,
-					      const struct skep_policy *policy,
-					      const struct skep_rule *rule, bool flow)
+/* With a stack of its own: all frames that are open at a time may have 512 bytes, and up to Linux
+ * 6.7 each is rounded up to 32. */
+static __noinline bool outbound_in_limit(const struct outbound *o, const struct skep_policy *policy,
+					 const struct skep_rule *rule, bool flow)
 {
 	const struct skep_limit_key key = {
 		.port = o->port,

@@ -120,14 +120,16 @@ static __always_inline void policy_count(__u32 slot, __u32 hits, __u32 packets, 
 	value->flows += flow;
 }
 
+/* Linux 6.1 takes no key that came by pointer to a function that is not static, hence the copy. */
 static __always_inline struct skep_limit *limit_bucket(const struct skep_limit_key *key)
 {
-	struct skep_limit *limit = bpf_map_lookup_elem(&limits, key), full = {};
+	struct skep_limit_key at = *key;
+	struct skep_limit *limit = bpf_map_lookup_elem(&limits, &at), full = {};
 
 	if (limit)
 		return limit;
-	bpf_map_update_elem(&limits, key, &full, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&limits, key);
+	bpf_map_update_elem(&limits, &at, &full, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&limits, &at);
 }
 
 /**
