@@ -190,6 +190,7 @@ static bool set_identity(struct lxc_container *c, const struct config *config, _
 	       set_item(c, "lxc.idmap", "u 0 %u %u", first, CONFIG_IDS) &&
 	       set_item(c, "lxc.idmap", "g 0 %u %u", first, CONFIG_IDS) &&
 	       set_item(c, "lxc.cap.keep", "%s", CAPABILITIES) &&
+	       set_item(c, "lxc.apparmor.profile", "unchanged") && /* LXC's may be missing */
 	       set_item(c, "lxc.sysctl.user.max_user_namespaces", "0") &&
 	       set_item(c, "lxc.sysctl.user.max_inotify_instances", INOTIFY_INSTANCES) &&
 	       set_item(c, "lxc.seccomp.allow_nesting", "1") && /* or the keeper's would be all */
