@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -17,10 +19,24 @@ static struct {
 	void *sink_data;
 } log_state;
 
+/* Whoever is started by a service inherits the variable, wherever its stderr goes; sd-daemon(3). */
+static bool is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char own[64];
+	struct stat st;
+
+	if (!stream || fstat(fd, &st))
+		return false;
+	snprintf(own, sizeof(own), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino);
+	return !strcmp(stream, own);
+}
+
 void log_init(bool verbose)
 {
 	log_state.verbose = verbose;
-	log_state.journal = getenv("JOURNAL_STREAM") != NULL;
+	log_state.journal = is_journal(STDERR_FILENO);
 }
 
 void log_set_sink(void (*sink)(void *data, int priority, const char *line), void *data)

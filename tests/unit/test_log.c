@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -164,21 +165,34 @@ static void long_lines_are_cut(void **state)
 
 /* ---- stderr ---------------------------------------------------------------- */
 
-/* What log_line() writes to stderr, with or without a journal. */
-static void check_written(const char *journal, int priority, const char *line, const char *expected)
+enum stream { NONE, STDERR, ANOTHER };
+
+static void set_journal(enum stream stream)
+{
+	struct stat st;
+	char own[64];
+
+	unsetenv("JOURNAL_STREAM");
+	if (stream == NONE)
+		return;
+	assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+	snprintf(own, sizeof(own), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino + (stream == ANOTHER));
+	setenv("JOURNAL_STREAM", own, 1);
+}
+
+/* What log_line() writes to stderr, and which stream is the journal's. */
+static void check_written(enum stream journal, int priority, const char *line, const char *expected)
 {
 	char buf[2 * LOG_LINE_MAX] = "";
 	int ends[2], saved = dup(STDERR_FILENO);
 	ssize_t n;
 
-	if (journal)
-		setenv("JOURNAL_STREAM", journal, 1);
-	else
-		unsetenv("JOURNAL_STREAM");
-	log_init(true);
 	assert_int_equal(pipe(ends), 0);
 	dup2(ends[1], STDERR_FILENO);
 	close(ends[1]);
+	set_journal(journal);
+	log_init(true);
 	log_line(priority, "%s", line);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
@@ -192,21 +206,22 @@ static void check_written(const char *journal, int priority, const char *line, c
 static void lines_for_people(void **state)
 {
 	(void)state;
-	check_written(NULL, LOG_ERR, "no such NIC", "skepd: error: no such NIC\n");
-	check_written(NULL, LOG_WARNING, "generic XDP", "skepd: warning: generic XDP\n");
-	check_written(NULL, LOG_INFO, "running", "skepd: running\n");
-	check_written(NULL, LOG_DEBUG, "detail", "skepd: detail\n");
-	check_written(NULL, LOG_INFO, "100%s", "skepd: 100%s\n");
+	check_written(NONE, LOG_ERR, "no such NIC", "skepd: error: no such NIC\n");
+	check_written(NONE, LOG_WARNING, "generic XDP", "skepd: warning: generic XDP\n");
+	check_written(NONE, LOG_INFO, "running", "skepd: running\n");
+	check_written(NONE, LOG_DEBUG, "detail", "skepd: detail\n");
+	check_written(NONE, LOG_INFO, "100%s", "skepd: 100%s\n");
+	check_written(ANOTHER, LOG_ERR, "no such NIC", "skepd: error: no such NIC\n");
 }
 
 /* sd-daemon(3) */
 static void lines_for_the_journal(void **state)
 {
 	(void)state;
-	check_written("8:1234", LOG_ERR, "no such NIC", "<3>no such NIC\n");
-	check_written("8:1234", LOG_WARNING, "generic XDP", "<4>generic XDP\n");
-	check_written("8:1234", LOG_INFO, "running", "<6>running\n");
-	check_written("8:1234", LOG_DEBUG, "detail", "<7>detail\n");
+	check_written(STDERR, LOG_ERR, "no such NIC", "<3>no such NIC\n");
+	check_written(STDERR, LOG_WARNING, "generic XDP", "<4>generic XDP\n");
+	check_written(STDERR, LOG_INFO, "running", "<6>running\n");
+	check_written(STDERR, LOG_DEBUG, "detail", "<7>detail\n");
 }
 
 static void the_longest_line_ends(void **state)
@@ -217,7 +232,7 @@ static void the_longest_line_ends(void **state)
 	memset(text, 'x', sizeof(text));
 	text[sizeof(text) - 1] = '\0';
 	snprintf(expected, sizeof(expected), "skepd: warning: %.*s\n", LOG_LINE_MAX - 1, text);
-	check_written(NULL, LOG_WARNING, text, expected);
+	check_written(NONE, LOG_WARNING, text, expected);
 }
 
 int main(void)
