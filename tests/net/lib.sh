@@ -261,7 +261,7 @@ skepd_alive() { [[ -n $skepd_pid ]] && kill -0 "$skepd_pid" 2>/dev/null; }
 skepd_gone() { ! skepd_alive; }
 
 skepd_running() {
-	timeout 2 "$SKEPCTL" -s "$socket" --json status | jq -e '.state == "running"'
+	timeout 2 "$SKEPCTL" -s "$socket" --json status | jq -e '.state == "running"' >/dev/null
 }
 
 skepd_settled() { skepd_gone || skepd_running; }
@@ -291,7 +291,7 @@ skepd_start() {
 		return $((status ? status : 1))
 	fi
 	check_cgroup_name
-	skepd_running >/dev/null
+	skepd_running # not redirected: where it fails, all that on_exit says would be, too
 }
 
 skepd_reap() {

@@ -182,7 +182,7 @@ check_eq "nothing of it is mounted in the box" '' "$(findmnt -rno TARGET,FSTYPE 
 
 # --- what skepd has given up ---
 
-readonly KEEPER_MAY=0x882411fb SKEPD_MAY=0xc088a431fb
+readonly KEEPER_MAY=0x892411fb SKEPD_MAY=0xc089a431fb
 control=$(pgrep --parent "$skepd_pid" --exact skepd-control)
 check "skepd has the capabilities that its work takes, and no other" has_no_more "$skepd_pid" "$SKEPD_MAY"
 for p in $(pgrep --parent "$skepd_pid"); do
