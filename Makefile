@@ -138,8 +138,9 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(TEST_OBJECTS) $(TEST_HEADERS) | $(B
 # The packet tables need nothing of user/.
 $(BUILD)/tests/test_filter: USER_OBJECTS := $(patsubst %,$(BUILD)/user/%.o,filter link files log)
 $(BUILD)/tests/test_filter: $(patsubst %,$(BUILD)/user/%.o,filter link files log)
-$(BUILD)/tests/test_plumb: USER_OBJECTS := $(patsubst %,$(BUILD)/user/%.o,plumb plumb_batch plumb_open prefix)
-$(BUILD)/tests/test_plumb: $(patsubst %,$(BUILD)/user/%.o,plumb plumb_batch plumb_open prefix)
+PLUMB_TESTS := $(filter $(BUILD)/tests/test_plumb%,$(BPF_TESTS))
+$(PLUMB_TESTS): USER_OBJECTS := $(patsubst %,$(BUILD)/user/%.o,plumb plumb_batch plumb_open prefix)
+$(PLUMB_TESTS): $(patsubst %,$(BUILD)/user/%.o,plumb plumb_batch plumb_open prefix)
 $(BUILD)/tests/test_%: tests/bpf/test_%.c $(SKELETONS) $(TEST_HEADERS) | $(BUILD)/tests
 	$(call msg,TEST,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(USER_OBJECTS) $(LIBS) -lcmocka -o $@

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Both programs around one leased address, on the same maps: frames go in by the uplink program and
- * out by the port program, and what becomes of each is checked. Owns the world they meet. Included
- * after cmocka.h.
+ * out by the port program, and what becomes of each is checked. Owns the world they meet.
  */
 #ifndef SKEP_TESTS_BPF_GATE_H
 #define SKEP_TESTS_BPF_GATE_H
 
-#include <linux/bpf.h>
+#include "harness.h"
+
 #include <linux/pkt_cls.h>
 
-#include "../table.h"
-#include "harness.h"
+#include "leases.h"
+#include "packets.h"
 #include "port.skel.h"
 #include "skep/flow.h"
 #include "skep/notice.h"
@@ -19,57 +19,16 @@
 #include "uplink.skel.h"
 
 #define GATE_UPLINK 3
-#define GATE_PORT                                                                       \
-	1 /* frames seem to come from the loopback device, which is number 1 everywhere \
-	   */
+#define GATE_PORT 1 /* frames seem to come from the loopback device: number 1 everywhere */
 #define GATE_POLICY 1
 #define GATE_LEASE 1001
+#define GATE_SLOT 5
+#define SECOND 1000000000ULL
 
 #define IP_SINK "\xcb\x00\x71\x09"     /* 203.0.113.9 */
 #define IP_OTHER "\xc6\x33\x64\x03"    /* 198.51.100.3 */
 #define IP_BOX "\x0a\x42\x00\x02"      /* 10.66.0.2 */
 #define IP_METADATA "\xa9\xfe\xa9\xfe" /* 169.254.169.254 */
-
-/* All lengths are what the header says, and checksums are there where a test looks at them. */
-#define IP_OF(len, id, fragment, protocol, sum, src, dst) \
-	"\x45\x00" len id fragment "\x40" protocol sum src dst
-#define ID "\x12\x34"
-#define WHOLE "\x40\x00"
-#define FIRST "\x20\x00"
-#define ICMP "\x01"
-#define TCP "\x06"
-#define UDP "\x11"
-#define NO_SUM "\x00\x00"
-
-#define SEQ "\x00\x00\x10\x00"
-#define ACK_SEQ "\x00\x00\x20\x00"
-#define TCP_OF(source, dest, flags) source dest SEQ ACK_SEQ "\x50" flags "\x20\x00" NO_SUM NO_SUM
-#define FIN "\x11"
-#define SYN "\x02"
-#define SYN_ACK "\x12"
-#define RST "\x14"
-#define ACK "\x10"
-#define TCP_PACKET(src, dst, source, dest, flags) \
-	IP_OF("\x00\x28", ID, WHOLE, TCP, NO_SUM, src, dst) TCP_OF(source, dest, flags)
-#define UDP_OF(source, dest) source dest "\x00\x0c" NO_SUM "data"
-#define UDP_PACKET(src, dst, source, dest) \
-	IP_OF("\x00\x20", ID, WHOLE, UDP, NO_SUM, src, dst) UDP_OF(source, dest)
-#define ICMP_PACKET(src, dst, type, id) \
-	IP_OF("\x00\x1c", ID, WHOLE, ICMP, NO_SUM, src, dst) type "\x00" NO_SUM id "\x00\x01"
-#define ASKS_ECHO "\x08"
-#define ANSWERS_ECHO "\x00"
-#define ASKS_TIME "\x0d"
-#define ANSWERS_TIME "\x0e"
-/* An error that quotes a packet's header and the first 8 bytes behind it. */
-#define ICMP_ERROR(src, dst, type, code, quote)              \
-	IP_OF("\x00\x38", ID, WHOLE, ICMP, NO_SUM, src, dst) \
-	type code NO_SUM "\x00\x00\x00\x00" quote
-#define QUOTE(protocol, src, dst, l4) IP_OF("\x00\x28", ID, WHOLE, protocol, NO_SUM, src, dst) l4
-
-#define PORT_X "\x9c\x40" /* 40000 */
-#define PORT_Y "\x9c\x41"
-#define PORT_80 "\x00\x50"
-#define PORT_53 "\x00\x35"
 
 #define ETH_IN MAC_LEASE MAC_ROUTER TYPE_IPV4
 #define ETH_OUT MAC_ROUTER MAC_LEASE TYPE_IPV4
@@ -77,57 +36,41 @@
 static struct port_bpf *gate_port;
 static struct uplink_bpf *gate_uplink;
 
-static int gate_fd(const struct bpf_map *map)
-{
-	return bpf_map__fd(map);
-}
-
 /* ---- the world --------------------------------------------------------------- */
 
-static const struct harness_lease gate_leases[] = {
-	{},
-	{IP_LEASED, MAC_LEASE, NULL, 0, GATE_UPLINK, GATE_PORT},
-};
+static const struct lease_spec gate_lease = {IP_LEASED, MAC_LEASE, NULL, 0, GATE_UPLINK, GATE_PORT};
 
 static void gate_set_farm(const char *ip, __u32 len, __u32 kind)
 {
 	struct skep_farm_key key = {.prefixlen = len, .ip = harness_ip(ip)};
 
-	assert_int_equal(bpf_map_update_elem(gate_fd(gate_port->maps.farm), &key, &kind, BPF_ANY),
-			 0);
-}
-
-static void gate_set_uplink(void)
-{
-	__u32 ordinal = GATE_UPLINK;
-	struct skep_uplink value = {
-		.ifindex = 200,
-		.gateway = harness_ip(IP_ROUTER),
-		.first = 0x0a420000,
-		.last = 0x0a42ffff,
-		.network_last = ~0U,
-	};
-
-	assert_int_equal(bpf_map_update_elem(gate_fd(gate_port->maps.uplinks), &ordinal, &value,
-					     BPF_ANY),
-			 0);
+	harness_put(gate_port->maps.farm, &key, &kind);
 }
 
 static inline void gate_set_settings(const struct skep_settings *settings)
 {
-	__u32 only = 0;
-
-	assert_int_equal(bpf_map_update_elem(gate_fd(gate_port->maps.settings), &only, settings,
-					     BPF_ANY),
-			 0);
+	harness_put_only(gate_port->maps.settings, settings);
 }
 
 static inline void gate_set_policy(const struct skep_policy *policy)
 {
-	__u32 slot = GATE_POLICY;
+	harness_put(gate_port->maps.policies, &(__u32){GATE_POLICY}, policy);
+}
 
-	assert_int_equal(
-		bpf_map_update_elem(gate_fd(gate_port->maps.policies), &slot, policy, BPF_ANY), 0);
+static inline void gate_set_port(const struct skep_port *port)
+{
+	harness_put(gate_port->maps.ports, &(__u32){GATE_PORT}, port);
+}
+
+/* What skepd has taken note of: no lease yet, or this one. */
+static inline void gate_set_container(__u32 slot, const char *ip)
+{
+	const struct skep_container container = {
+		.address = {.ip = harness_ip(ip ? ip : IP_NONE), .uplink = GATE_UPLINK},
+		.leases = ip ? 1 : 0,
+	};
+
+	harness_put(gate_port->maps.containers, &slot, &container);
 }
 
 /* Everything is as at the beginning, but for counters. */
@@ -139,20 +82,25 @@ static void gate_reset(void)
 		gate_port->maps.peers,	gate_port->maps.limits,	      gate_port->maps.destinations,
 		gate_port->maps.leases, gate_port->maps.notice_gates, gate_uplink->maps.hosts,
 	};
-	struct skep_port port = {.container = 5, .uplink = GATE_UPLINK, .policy = GATE_POLICY};
-	__u32 ifindex = GATE_PORT;
-	__u8 key[64];
+	const struct skep_uplink uplink = {
+		.ifindex = 200,
+		.gateway = harness_ip(IP_ROUTER),
+		.first = 0x0a420000,
+		.last = 0x0a42ffff,
+		.network_last = ~0U,
+	};
 
-	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++)
-		while (!bpf_map_get_next_key(gate_fd(hashes[i]), NULL, key))
-			bpf_map_delete_elem(gate_fd(hashes[i]), key);
+	for (size_t i = 0; i < ARRAY_SIZE(hashes); i++)
+		harness_empty(hashes[i]);
 	for (__u32 i = 0; i < 2; i++)
-		bpf_map_update_elem(gate_fd(gate_port->maps.egress_budget), &i, &(__u64){0},
-				    BPF_ANY);
-	harness_set_leases(gate_fd(gate_port->maps.leases), gate_leases, 2);
-	assert_int_equal(
-		bpf_map_update_elem(gate_fd(gate_port->maps.ports), &ifindex, &port, BPF_ANY), 0);
-	gate_set_uplink();
+		harness_put(gate_port->maps.egress_budget, &i, &(__u64){0});
+	lease_set(gate_port->maps.leases, &gate_lease, 1);
+	gate_set_port(&(struct skep_port){
+		.container = GATE_SLOT,
+		.uplink = GATE_UPLINK,
+		.policy = GATE_POLICY,
+	});
+	harness_put(gate_port->maps.uplinks, &(__u32){GATE_UPLINK}, &uplink);
 	gate_set_settings(&settings);
 	gate_set_policy(&(struct skep_policy){.serial = 1});
 	gate_set_farm("\x0a\x42\x00\x00", 16, SKEP_FARM_RANGE);
@@ -164,22 +112,18 @@ static void gate_reset(void)
 
 enum gate_way { GATE_IN, GATE_OUT };
 
-static inline bool gate_passes(enum gate_way way, enum skep_verdict verdict, __u32 *ret_action)
+static inline __u32 gate_action(enum gate_way way, enum skep_verdict verdict)
 {
-	if (way == GATE_IN) {
-		*ret_action = XDP_REDIRECT;
-		return true;
-	}
+	if (way == GATE_IN)
+		return harness_xdp_action(verdict);
 	switch (verdict) {
 	case SKEP_PORT_OUT_ARP:
 	case SKEP_PORT_OUT_IP:
 	case SKEP_PORT_OUT_ALLOWED:
 	case SKEP_PORT_OUT_REDIRECTED:
-		*ret_action = TC_ACT_REDIRECT;
-		return true;
+		return TC_ACT_REDIRECT;
 	default:
-		*ret_action = TC_ACT_SHOT;
-		return false;
+		return TC_ACT_SHOT;
 	}
 }
 
@@ -187,26 +131,32 @@ static inline bool gate_passes(enum gate_way way, enum skep_verdict verdict, __u
 static inline void gate_frame(enum gate_way way, const struct bytes *frame,
 			      enum skep_verdict verdict, struct outcome *ret)
 {
-	const int counters = gate_fd(gate_port->maps.counters);
-	const int program =
-		bpf_program__fd(way == GATE_IN ? gate_uplink->progs.uplink : gate_port->progs.port);
+	harness_becomes(way == GATE_IN ? gate_uplink->progs.uplink : gate_port->progs.port,
+			gate_port->maps.counters, frame, verdict, ret);
+}
 
-	harness_mark(counters);
-	harness_run(program, frame->at, frame->len, ret);
-	harness_check_counted(counters, verdict);
+/* The same, and the frame goes on as @out, or nowhere; that is how it is then. */
+static inline void gate_check(enum gate_way way, const struct bytes *in, enum skep_verdict verdict,
+			      const struct bytes *out)
+{
+	static struct outcome outcome;
+
+	gate_frame(way, in, verdict, &outcome);
+	assert_int_equal(outcome.action, gate_action(way, verdict));
+	harness_check_frame(&outcome, out);
 }
 
 /* Makes every flow older by @ns: as if nothing had come so long. */
 static inline void gate_age_flows(__u64 ns)
 {
-	int map = gate_fd(gate_port->maps.flows);
+	const struct bpf_map *flows = gate_port->maps.flows;
 	struct skep_flow_key key, *after = NULL;
 	struct skep_flow flow;
 
-	for (; !bpf_map_get_next_key(map, after, &key); after = &key) {
-		assert_int_equal(bpf_map_lookup_elem(map, &key, &flow), 0);
+	for (; !bpf_map_get_next_key(bpf_map__fd(flows), after, &key); after = &key) {
+		harness_get(flows, &key, &flow);
 		flow.last_ns -= ns;
-		assert_int_equal(bpf_map_update_elem(map, &key, &flow, BPF_EXIST), 0);
+		harness_put(flows, &key, &flow);
 	}
 }
 

@@ -13,7 +13,7 @@ static int on_notice(void *data, void *record, size_t size)
 {
 	(void)data;
 	assert_int_equal(size, sizeof(told[0]));
-	if (n_told < sizeof(told) / sizeof(told[0]))
+	if (n_told < ARRAY_SIZE(told))
 		memcpy(&told[n_told], record, size);
 	n_told++;
 	return 0;
@@ -22,7 +22,7 @@ static int on_notice(void *data, void *record, size_t size)
 static void listen_to_notices(void)
 {
 	struct ring_buffer *ring =
-		ring_buffer__new(gate_fd(gate_port->maps.notices), on_notice, NULL, NULL);
+		ring_buffer__new(bpf_map__fd(gate_port->maps.notices), on_notice, NULL, NULL);
 
 	assert_non_null(ring);
 	n_told = 0;

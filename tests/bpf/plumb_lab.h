@@ -52,13 +52,13 @@ struct lab {
 
 static struct lab lab;
 
-static void enter(int netns)
+static inline void enter(int netns)
 {
 	if (setns(netns, CLONE_NEWNET))
 		abort();
 }
 
-static __attribute__((format(printf, 2, 3))) int run_in(int netns, const char *format, ...)
+static inline __attribute__((format(printf, 2, 3))) int run_in(int netns, const char *format, ...)
 {
 	char command[1024];
 	va_list args;
@@ -74,7 +74,7 @@ static __attribute__((format(printf, 2, 3))) int run_in(int netns, const char *f
 }
 
 /* What a command prints inside; the caller frees it. */
-static char *read_inside(const char *command)
+static inline char *read_inside(const char *command)
 {
 	size_t len = 0, room = LOOK_MAX;
 	char *text = calloc(1, room);
@@ -95,26 +95,26 @@ static char *read_inside(const char *command)
 	return text;
 }
 
-static int new_netns(void)
+static inline int new_netns(void)
 {
 	if (unshare(CLONE_NEWNET))
 		return -1;
 	return open("/proc/thread-self/ns/net", O_RDONLY); /* for ip(8), too */
 }
 
-static __be32 ip_of(const char *text)
+static inline __be32 ip_of(const char *text)
 {
 	return inet_addr(text);
 }
 
-static void mac_of(const char *text, __u8 ret[6])
+static inline void mac_of(const char *text, __u8 ret[6])
 {
 	assert_int_equal(sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &ret[0], &ret[1],
 				&ret[2], &ret[3], &ret[4], &ret[5]),
 			 6);
 }
 
-static int open_wire(void)
+static inline int open_wire(void)
 {
 	struct sockaddr_ll on = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
 	int fd = socket(AF_PACKET, SOCK_RAW, 0);
@@ -123,7 +123,7 @@ static int open_wire(void)
 	return bind(fd, (struct sockaddr *)&on, sizeof(on)) ? -1 : fd;
 }
 
-static int netlink_inside(void)
+static inline int netlink_inside(void)
 {
 	int fd;
 
@@ -133,7 +133,7 @@ static int netlink_inside(void)
 	return fd;
 }
 
-static int open_sockets(void)
+static inline int open_sockets(void)
 {
 	lab.wire = open_wire();
 	lab.nl = netlink_inside();
@@ -148,7 +148,7 @@ static int open_sockets(void)
 	"echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 && "
 
 /* The kernel takes its time to follow a carrier, unless somebody wants to know. */
-static bool gets_carrier(int netns, const char *name)
+static inline bool gets_carrier(int netns, const char *name)
 {
 	struct ethtool_value link = {.cmd = ETHTOOL_GLINK};
 	struct ifreq ifr = {.ifr_data = (void *)&link};
@@ -162,7 +162,7 @@ static bool gets_carrier(int netns, const char *name)
 }
 
 /* IPv6 is off, as in a container. */
-static int make_lab(void **state)
+static inline int make_lab(void **state)
 {
 	(void)state;
 	lab.inside = new_netns();
@@ -181,7 +181,7 @@ static int make_lab(void **state)
 	return open_sockets();
 }
 
-static int remove_lab(void **state)
+static inline int remove_lab(void **state)
 {
 	(void)state;
 	close(lab.nl);
@@ -191,7 +191,7 @@ static int remove_lab(void **state)
 	return 0;
 }
 
-static int on_neighbour(const struct nlmsghdr *nlh, void *text)
+static inline int on_neighbour(const struct nlmsghdr *nlh, void *text)
 {
 	const struct ndmsg *ndm = mnl_nlmsg_get_payload(nlh);
 	char *end = (char *)text + strlen(text);
@@ -202,7 +202,7 @@ static int on_neighbour(const struct nlmsghdr *nlh, void *text)
 	return MNL_CB_OK;
 }
 
-static void look_at_neighbours(char *text)
+static inline void look_at_neighbours(char *text)
 {
 	char buf[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
 	cleanup_close int nl = netlink_inside();
@@ -225,7 +225,7 @@ static void look_at_neighbours(char *text)
 
 /* Everything that shows from inside, apart from what any two namespaces differ in: what ip(8) does
  * not show of neighbours, too (what they were looked up as). The routing trie comes last. */
-static char *look_inside(void)
+static inline char *look_inside(void)
 {
 	char *text = read_inside(
 		"exec 2>/dev/null; set -e; ip -d rule; ip -d -6 rule; ip -d route show table all; "
@@ -252,13 +252,13 @@ struct __attribute__((packed)) ip_frame {
 	};
 };
 
-static void send_on_wire(const void *frame, size_t len)
+static inline void send_on_wire(const void *frame, size_t len)
 {
 	assert_int_equal(send(lab.wire, frame, len, 0), (ssize_t)len);
 }
 
 /* The next frame that inside has sent; 0 when none comes. */
-static size_t receive_on_wire(void *frame, size_t room)
+static inline size_t receive_on_wire(void *frame, size_t room)
 {
 	struct pollfd wait = {.fd = lab.wire, .events = POLLIN};
 
@@ -273,7 +273,7 @@ static size_t receive_on_wire(void *frame, size_t room)
 	return 0;
 }
 
-static void send_who_has(const char *ip, const char *from)
+static inline void send_who_has(const char *ip, const char *from)
 {
 	struct arp_frame f = {
 		.eth.h_proto = htons(ETH_P_ARP),
@@ -289,7 +289,7 @@ static void send_who_has(const char *ip, const char *from)
 	send_on_wire(&f, sizeof(f));
 }
 
-static __u32 sum_of(const void *data, size_t len)
+static inline __u32 sum_of(const void *data, size_t len)
 {
 	const __u8 *byte = data;
 	__u32 sum = 0;
@@ -299,15 +299,15 @@ static __u32 sum_of(const void *data, size_t len)
 	return sum;
 }
 
-static __be16 checksum(__u32 sum)
+static inline __be16 checksum(__u32 sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);
 	return htons((__u16) ~(sum + (sum >> 16)));
 }
 
 /* @to_mac: what the sender takes for its link address */
-static struct ip_frame ip_frame_to(const char *to, const char *to_mac, const char *from,
-				   __u8 protocol, size_t len)
+static inline struct ip_frame ip_frame_to(const char *to, const char *to_mac, const char *from,
+					  __u8 protocol, size_t len)
 {
 	struct ip_frame f = {.eth.h_proto = htons(ETH_P_IP),
 			     .ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = protocol}};
@@ -321,7 +321,7 @@ static struct ip_frame ip_frame_to(const char *to, const char *to_mac, const cha
 	return f;
 }
 
-static void send_ping(const char *to, const char *to_mac, const char *from)
+static inline void send_ping(const char *to, const char *to_mac, const char *from)
 {
 	struct ip_frame f = ip_frame_to(to, to_mac, from, IPPROTO_ICMP, sizeof(struct icmphdr));
 
@@ -330,7 +330,7 @@ static void send_ping(const char *to, const char *to_mac, const char *from)
 	send_on_wire(&f, sizeof(f.eth) + sizeof(f.ip) + sizeof(f.icmp));
 }
 
-static void send_syn(const char *to, const char *to_mac, const char *from, __u16 port)
+static inline void send_syn(const char *to, const char *to_mac, const char *from, __u16 port)
 {
 	struct ip_frame f = ip_frame_to(to, to_mac, from, IPPROTO_TCP, sizeof(struct tcphdr));
 
@@ -341,7 +341,7 @@ static void send_syn(const char *to, const char *to_mac, const char *from, __u16
 }
 
 /* Who says next that he has an address: network byte order, 0 for nobody. */
-static __be32 next_is_at(void)
+static inline __be32 next_is_at(void)
 {
 	char buf[2048];
 	const struct arp_frame *f = (void *)buf;
@@ -356,7 +356,7 @@ static __be32 next_is_at(void)
 }
 
 /* Whose answer to a ping comes next; @asked: how many who-has came before it */
-static __be32 next_pong(unsigned int *asked)
+static inline __be32 next_pong(unsigned int *asked)
 {
 	char buf[2048];
 	const struct ip_frame *f = (void *)buf;
@@ -371,7 +371,7 @@ static __be32 next_pong(unsigned int *asked)
 	return 0;
 }
 
-static int tcp_socket(int netns)
+static inline int tcp_socket(int netns)
 {
 	struct timeval wait = {.tv_sec = ANSWER_MS / 1000};
 	int fd, on = 1;
@@ -386,14 +386,14 @@ static int tcp_socket(int netns)
 	return fd;
 }
 
-static struct sockaddr_in at(const char *ip, __u16 port)
+static inline struct sockaddr_in at(const char *ip, __u16 port)
 {
 	return (struct sockaddr_in){
 		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = ip_of(ip)};
 }
 
 /* A service inside, at every address that there is. */
-static int listen_inside(__u16 port)
+static inline int listen_inside(__u16 port)
 {
 	struct sockaddr_in here = at("0.0.0.0", port);
 	int fd = tcp_socket(lab.inside);
@@ -407,8 +407,8 @@ struct talk {
 	int here, there;
 };
 
-static struct talk connect_from(int netns, int listener, const char *from, const char *to,
-				__u16 port)
+static inline struct talk connect_from(int netns, int listener, const char *from, const char *to,
+				       __u16 port)
 {
 	struct sockaddr_in source = at(from, 0), target = at(to, port);
 	struct talk t = {.here = tcp_socket(netns)};
@@ -421,7 +421,7 @@ static struct talk connect_from(int netns, int listener, const char *from, const
 	return t;
 }
 
-static void say(int from, int to, const char *word)
+static inline void say(int from, int to, const char *word)
 {
 	char buf[16] = "";
 
@@ -430,13 +430,13 @@ static void say(int from, int to, const char *word)
 	assert_string_equal(buf, word);
 }
 
-static void talk(const struct talk *t)
+static inline void talk(const struct talk *t)
 {
 	say(t->here, t->there, "ping");
 	say(t->there, t->here, "pong");
 }
 
-static void end_talk(struct talk *t)
+static inline void end_talk(struct talk *t)
 {
 	close(t->here);
 	close(t->there);

@@ -5,23 +5,15 @@
  * skepd's hand in it, which takes containers back, and leases. However it goes, an address has one
  * lease, and no container is lost or given twice.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "uplink_world.h"
 
-#include <cmocka.h>
-#include <linux/bpf.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-#include "harness.h"
+#include "cpus.h"
 #include "idle.h"
-#include "uplink.skel.h"
 
-#define UPLINK 3
 #define TEMPLATE 2
 #define SLOTS 4
 #define ROUNDS 100000
@@ -32,62 +24,50 @@
 #define SPREAD_NS 800
 #define STEP_NS 20
 
-#define TO_ALL MAC_ALL MAC_ROUTER
 #define IP_DARK_2 "\x0a\x42\x04\x09"
 
-static const struct bytes ask = BYTES(TO_ALL TYPE_ARP WHO_HAS(MAC_ROUTER, IP_ROUTER, IP_DARK));
-static const struct bytes ask_2 = BYTES(TO_ALL TYPE_ARP WHO_HAS(MAC_ROUTER, IP_ROUTER, IP_DARK_2));
+static const struct bytes ask = BYTES(TO_ALL TYPE_ARP ASK(IP_DARK));
+static const struct bytes ask_2 = BYTES(TO_ALL TYPE_ARP ASK(IP_DARK_2));
 static const struct bytes announce =
 	BYTES(MAC_ALL MAC_OTHER TYPE_ARP WHO_HAS(MAC_OTHER, IP_DARK, IP_DARK));
 
 /* Where a container is when it is not to be had. */
 enum owner { NOBODY, A_LEASE, A_TAKER };
 
-/* What the ring has brought in this round, by verdict, and the container that was named last. */
-static struct {
-	unsigned int n[SKEP_VERDICT_MAX];
-	__u32 container;
-} told;
-
-static struct uplink_bpf *skel;
-static struct ring_buffer *ring;
 static struct skep_offer *offers;
 static int queue;
-static cpu_set_t allowed; /* CPUs, before anybody is pinned to one */
+static __u32 cpus[2];
 static _Atomic __u64 last_serial;
 static _Atomic int owners[SLOTS];
 
-static int on_record(void *data, void *record, size_t size)
+/* Of this round's records. */
+static unsigned int told(enum skep_verdict verdict)
 {
-	const struct skep_ask *head = record;
+	unsigned int n = 0;
 
-	(void)data;
-	(void)size;
-	told.n[head->verdict]++;
-	if (head->verdict != SKEP_ASK_ARP)
-		told.container = head->container;
-	return 0;
+	for (unsigned int i = 0; i < asks.n; i++)
+		n += asks_nth(i)->verdict == verdict;
+	return n;
 }
 
-static void consume(void)
+/* The container that was given, or whose lease gave way; asks name none. */
+static __u32 container_told(void)
 {
-	memset(&told, 0, sizeof(told));
-	idle_wait_told(skel);
-	assert_true(ring_buffer__consume(ring) >= 0);
+	__u32 container = 0;
+
+	for (unsigned int i = 0; i < asks.n; i++)
+		if (asks_nth(i)->verdict != SKEP_ASK_ARP)
+			container = asks_nth(i)->container;
+	return container;
 }
 
 /* ---- containers, as skepd deals with them ------------------------------------------ */
-
-static struct skep_addr dark(const char *ip)
-{
-	return (struct skep_addr){.ip = harness_ip(ip), .uplink = UPLINK};
-}
 
 static void offer(__u32 slot)
 {
 	const __u64 serial = atomic_fetch_add(&last_serial, 1) + 1;
 
-	idle_set_port(skel, slot);
+	idle_set_port(slot);
 	atomic_store(&owners[slot], NOBODY);
 	offers[slot].port = IDLE_PORT(slot);
 	__atomic_store_n(&offers[slot].serial, serial, __ATOMIC_RELEASE);
@@ -113,14 +93,14 @@ static void recycle(__u32 slot)
 {
 	assert_in_range(slot, 0, SLOTS - 1);
 	assert_false(is_to_be_had(slot));
-	assert_true(idle_is_open(skel, IDLE_PORT(slot)));
+	assert_true(idle_is_open(IDLE_PORT(slot)));
 	offer(slot);
 }
 
 /* Return: whether the address was leased; its container is recycled then. */
 static bool end_lease(const char *ip, __u32 *ret_slot)
 {
-	const struct skep_addr key = dark(ip);
+	const struct skep_addr key = world_address(ip, 0);
 	struct skep_lease lease;
 
 	if (bpf_map_lookup_and_delete_elem(bpf_map__fd(skel->maps.leases), &key, &lease))
@@ -136,11 +116,7 @@ static bool end_lease(const char *ip, __u32 *ret_slot)
 
 static __u64 last_lease(void)
 {
-	__u32 only = 0;
-	__u64 last;
-
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.last_lease), &only, &last), 0);
-	return last;
+	return harness_get_only_u64(skel->maps.last_lease);
 }
 
 /* Every container is to be had just once, by what the queue says. */
@@ -158,26 +134,23 @@ static void check_nobody_lost(unsigned int slots)
 	}
 	for (unsigned int slot = 0; slot < slots; slot++)
 		assert_true(seen[slot]);
-	assert_int_equal(idle_count_open(skel), 0);
+	assert_int_equal(idle_count_open(), 0);
 }
 
 static void set_world(unsigned int slots)
 {
-	struct skep_idle idle;
-
-	while (idle_pop(queue, &idle))
-		;
+	idle_empty(queue);
 	for (__u32 slot = 0; slot < SLOTS; slot++)
 		offers[slot].serial = 0;
 	for (__u32 slot = 0; slot < slots; slot++)
 		offer(slot);
-	consume();
-	harness_mark(bpf_map__fd(skel->maps.counters));
+	idle_read_asks();
+	harness_mark(skel->maps.counters);
 }
 
 static __u64 counted(enum skep_verdict verdict)
 {
-	return harness_counter(bpf_map__fd(skel->maps.counters), verdict) - counted_before[verdict];
+	return harness_counted(skel->maps.counters, verdict);
 }
 
 /* ---- two at once -------------------------------------------------------------------- */
@@ -191,17 +164,6 @@ static struct {
 	_Atomic bool over;
 	__u32 action;
 } other;
-
-static void pin(unsigned int nth)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &allowed) && !nth--)
-			CPU_SET(cpu, &one);
-	pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
-}
 
 static __u32 run(const struct bytes *frame)
 {
@@ -224,7 +186,7 @@ static void wait_ns(__s64 ns)
 static void *run_each_round(void *data)
 {
 	(void)data;
-	pin(1);
+	cpus_go_to(cpus[1]);
 	for (unsigned int round = 1;; round++) {
 		other.ready = round;
 		while (other.round < round)
@@ -252,7 +214,7 @@ static void begin(const struct bytes *frame)
 	other.round = other.ready = other.done = 0;
 	other.over = false;
 	other.frame = frame;
-	pin(0);
+	cpus_go_to(cpus[0]);
 	assert_int_equal(pthread_create(&other.thread, NULL, run_each_round, NULL), 0);
 }
 
@@ -269,7 +231,7 @@ static __u32 run_both(const struct bytes *frame, unsigned int round, __s64 ahead
 	action = run(frame);
 	while (other.done < round)
 		;
-	consume();
+	idle_read_asks();
 	return action;
 }
 
@@ -292,9 +254,9 @@ static void the_same_address(void **state)
 		assert_int_equal(run_both(&ask, round, ahead_in(round)), XDP_REDIRECT);
 		assert_int_equal(other.action, XDP_REDIRECT);
 		assert_int_equal(count_to_be_had(), SLOTS - 1);
-		assert_int_equal(told.n[SKEP_BOUND_ARP], 1);
+		assert_int_equal(told(SKEP_BOUND_ARP), 1);
 		assert_true(end_lease(IP_DARK, &slot));
-		assert_int_equal(told.container, slot);
+		assert_int_equal(container_told(), slot);
 	}
 	end();
 	assert_int_equal(counted(SKEP_BOUND_ARP), ROUNDS);
@@ -322,8 +284,8 @@ static void the_last_container(void **state)
 
 		assert_int_equal(action, mine ? XDP_REDIRECT : XDP_DROP);
 		assert_int_equal(other.action, mine ? XDP_DROP : XDP_REDIRECT);
-		assert_int_equal(told.n[SKEP_BOUND_ARP], 1);
-		assert_int_equal(told.n[SKEP_ASK_ARP], 1);
+		assert_int_equal(told(SKEP_BOUND_ARP), 1);
+		assert_int_equal(told(SKEP_ASK_ARP), 1);
 		assert_int_equal(count_to_be_had(), 0);
 		assert_true(end_lease(mine ? IP_DARK : IP_DARK_2, &slot));
 		assert_false(end_lease(mine ? IP_DARK_2 : IP_DARK, &slot));
@@ -340,24 +302,24 @@ static void the_last_container(void **state)
 /* Return: whether the lease was there already, and skepd was told that it gave way. */
 static bool check_host_has_it(__u32 action)
 {
-	const struct skep_addr key = dark(IP_DARK);
+	const struct skep_addr key = world_address(IP_DARK, 0);
 	struct skep_lease lease;
 	struct skep_host host;
 
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.hosts), &key, &host), 0);
-	assert_int_not_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.leases), &key, &lease), 0);
-	assert_int_equal(bpf_map_delete_elem(bpf_map__fd(skel->maps.hosts), &key), 0);
-	assert_int_equal(told.n[SKEP_ASK_ARP], 0);
-	if (!told.n[SKEP_CONFLICT]) {
+	harness_get(skel->maps.hosts, &key, &host);
+	assert_false(harness_find(skel->maps.leases, &key, &lease));
+	harness_remove(skel->maps.hosts, &key);
+	assert_int_equal(told(SKEP_ASK_ARP), 0);
+	if (!told(SKEP_CONFLICT)) {
 		assert_int_equal(action, XDP_PASS);
-		assert_int_equal(told.n[SKEP_BOUND_ARP], 0);
+		assert_int_equal(told(SKEP_BOUND_ARP), 0);
 		assert_int_equal(count_to_be_had(), SLOTS);
 		return false;
 	}
-	assert_int_equal(told.n[SKEP_CONFLICT], 1);
+	assert_int_equal(told(SKEP_CONFLICT), 1);
 	assert_int_not_equal(action, XDP_DROP);
 	assert_int_equal(count_to_be_had(), SLOTS - 1);
-	recycle(told.container);
+	recycle(container_told());
 	return true;
 }
 
@@ -446,7 +408,7 @@ static void skepd_takes_containers_back(void **state)
 
 		run_both(&ask, round, ahead_in(round));
 		leased = end_lease(IP_DARK, &slot);
-		assert_int_equal(told.n[SKEP_BOUND_ARP], leased);
+		assert_int_equal(told(SKEP_BOUND_ARP), leased);
 		bound += leased;
 	}
 	end();
@@ -470,10 +432,10 @@ static struct {
 
 static void *release_all_the_time(void *data)
 {
-	const struct skep_addr key = dark(IP_DARK);
+	const struct skep_addr key = world_address(IP_DARK, 0);
 
 	(void)data;
-	pin(1);
+	cpus_go_to(cpus[1]);
 	while (!releaser.over)
 		if (!bpf_map_delete_elem(bpf_map__fd(skel->maps.leases), &key))
 			releaser.released++;
@@ -496,20 +458,20 @@ static void skepd_releases_meanwhile(void **state)
 
 	(void)state;
 	set_world(SLOTS);
-	pin(0);
+	cpus_go_to(cpus[0]);
 	assert_int_equal(pthread_create(&releaser.thread, NULL, release_all_the_time, NULL), 0);
 	releaser.under_way = true;
 	for (unsigned int round = 1; round <= RELEASING_ROUNDS; round++) {
 		const __u32 action = run(&ask);
 
-		consume();
+		idle_read_asks();
 		assert_true(action == XDP_DROP || action == XDP_REDIRECT);
-		assert_int_equal(told.n[SKEP_BOUND_ARP], 1);
-		assert_int_equal(told.n[SKEP_ASK_ARP], action == XDP_DROP);
+		assert_int_equal(told(SKEP_BOUND_ARP), 1);
+		assert_int_equal(told(SKEP_ASK_ARP), action == XDP_DROP);
 		gone += action == XDP_DROP;
 		while (releaser.released < round)
 			;
-		recycle(told.container);
+		recycle(container_told());
 	}
 	stop_releasing();
 	assert_int_equal(counted(SKEP_ASK_ARP), gone);
@@ -524,59 +486,44 @@ static void skepd_releases_meanwhile(void **state)
 
 static void set_maps(void)
 {
-	const struct skep_addr first = {.ip = harness_ip("\x0a\x42\x00\x00"), .uplink = UPLINK};
-	const struct skep_uplink uplink = {.first = 0x0a420000, .last = 0x0a42ffff};
-	const struct skep_settings settings = {
-		.n_ouis = 1, .ouis = {{0x00, 0x25, 0x90}}, .host_memory_ns = 1000000000000ULL};
-	__u32 ordinal = UPLINK, only = 0;
+	static const struct skep_uplink uplink = {.first = 0x0a420000, .last = 0x0a42ffff};
 
-	idle_set_range(skel, &first, 16, SKEP_RANGE_BIND, TEMPLATE);
-	idle_set_range(skel, &first, 24, SKEP_RANGE_EXCLUDED, TEMPLATE);
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skel->maps.uplinks), &ordinal, &uplink,
-					     BPF_ANY),
-			 0);
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skel->maps.settings), &only, &settings,
-					     BPF_ANY),
-			 0);
+	queue = idle_make_queue(TEMPLATE, SKEP_CONTAINERS_MAX);
+	idle_set_range(IP_NETWORK, 16, 0, SKEP_RANGE_BIND, TEMPLATE);
+	idle_set_range(IP_NETWORK, 24, 0, SKEP_RANGE_EXCLUDED, TEMPLATE);
+	world_set_uplink(&uplink);
+	world_set_settings(&(struct skep_settings){.host_memory_ns = 1000000000000ULL});
 }
 
 static int setup(void **state)
 {
 	(void)state;
-	sched_getaffinity(0, sizeof(allowed), &allowed);
-	if (CPU_COUNT(&allowed) < 2) {
+	cpus_find(cpus);
+	if (cpus[0] == cpus[1]) {
 		print_error("two CPUs are needed\n");
 		return -1;
 	}
-	skel = uplink_bpf__open();
-	if (!skel)
+	if (world_open())
 		return -1;
-	harness_private_maps(skel->obj);
-	skel->rodata->uplink_ordinal = UPLINK;
 	idle_set_timers(skel, IDLE_TIMER_NS, 0, IDLE_TIMER_LATE_NS);
-	if (uplink_bpf__load(skel))
+	if (world_load())
 		return -1;
-	ring = ring_buffer__new(bpf_map__fd(skel->maps.asks), on_record, NULL, NULL);
 	offers = mmap(NULL, SKEP_CONTAINERS_MAX * sizeof(*offers), PROT_READ | PROT_WRITE,
 		      MAP_SHARED, bpf_map__fd(skel->maps.offers), 0);
-	if (!ring || offers == MAP_FAILED)
+	if (offers == MAP_FAILED)
 		return -1;
-	queue = idle_make_queue(skel, TEMPLATE, SKEP_CONTAINERS_MAX);
 	set_maps();
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	(void)state;
 	end();
 	stop_taking();
 	stop_releasing();
 	close(queue);
 	munmap(offers, SKEP_CONTAINERS_MAX * sizeof(*offers));
-	ring_buffer__free(ring);
-	uplink_bpf__destroy(skel);
-	return 0;
+	return world_teardown(state);
 }
 
 int main(void)

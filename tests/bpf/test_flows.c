@@ -4,17 +4,10 @@
  * frames in and out through both programs. The policy is the strictest: whatever is no answer is
  * dropped by its last word.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "gate.h"
 
 #define STEPS 8
-#define SECOND 1000000000ULL
 
 /**
  * struct step - a frame in a scene
@@ -34,14 +27,8 @@ struct scene {
 
 static void check_step(const struct step *step)
 {
-	static struct outcome outcome;
-	__u32 action;
-
 	gate_age_flows(step->wait_s * SECOND);
-	gate_frame(step->way, &step->frame, step->verdict, &outcome);
-	gate_passes(step->way, step->verdict, &action);
-	assert_int_equal(outcome.action, action);
-	harness_check_frame(&outcome, step->frame.at, step->frame.len);
+	gate_check(step->way, &step->frame, step->verdict, &step->frame);
 }
 
 static void plays(void **state)
@@ -266,11 +253,19 @@ static const struct scene scenes[] = {
 static const struct bytes udp_in = BYTES(ETH_IN UDP_IN);
 static const struct bytes udp_back = BYTES(ETH_OUT UDP_BACK);
 
-/* The address is released and bound again: its flows were the former container's. */
+/* The address is released, and bound to the next container. */
+static void bind_again(void)
+{
+	const struct skep_addr key = lease_key(&gate_lease);
+	struct skep_lease lease = lease_value(&gate_lease, 1);
+
+	lease.id++;
+	harness_put(gate_port->maps.leases, &key, &lease);
+}
+
+/* Its flows were the former container's. */
 static void flows_end_with_their_lease(void **state)
 {
-	struct skep_addr key = harness_lease_key(&gate_leases[1]);
-	struct skep_lease lease = harness_lease_value(&gate_leases[1], 1);
 	static const struct bytes asks =
 		BYTES(MAC_ALL MAC_LEASE TYPE_ARP WHO_HAS(MAC_LEASE, IP_LEASED, IP_CLIENT));
 	static struct outcome outcome;
@@ -278,9 +273,7 @@ static void flows_end_with_their_lease(void **state)
 	(void)state;
 	gate_reset();
 	gate_frame(GATE_IN, &udp_in, SKEP_LEASED_IP, &outcome);
-	lease.id++;
-	assert_int_equal(
-		bpf_map_update_elem(gate_fd(gate_port->maps.leases), &key, &lease, BPF_ANY), 0);
+	bind_again();
 	gate_frame(GATE_OUT, &udp_back, SKEP_PORT_DROP_RULE, &outcome);
 	gate_frame(GATE_OUT, &asks, SKEP_PORT_DROP_ARP_TARGET, &outcome);
 	gate_frame(GATE_IN, &udp_in, SKEP_LEASED_IP, &outcome);
@@ -291,13 +284,8 @@ static void flows_end_with_their_lease(void **state)
 static void fragments_end_with_their_lease(void **state)
 {
 	static const struct bytes first =
-		BYTES(ETH_OUT IP_OF("\x00\x20", ID, FIRST, UDP, NO_SUM, IP_LEASED, IP_CLIENT)
-			      PORT_53 PORT_X "\x00\x14" NO_SUM "data");
-	static const struct bytes last =
-		BYTES(ETH_OUT IP_OF("\x00\x1c", ID, "\x00\x02", UDP, NO_SUM, IP_LEASED,
-				    IP_CLIENT) "\x00\x00\x00\x00\x00\x00\x00\x00");
-	struct skep_addr key = harness_lease_key(&gate_leases[1]);
-	struct skep_lease lease = harness_lease_value(&gate_leases[1], 1);
+		BYTES(ETH_OUT UDP_FIRST(IP_LEASED, IP_CLIENT, PORT_53, PORT_X));
+	static const struct bytes last = BYTES(ETH_OUT UDP_LAST(IP_LEASED, IP_CLIENT));
 	static struct outcome outcome;
 
 	(void)state;
@@ -305,15 +293,13 @@ static void fragments_end_with_their_lease(void **state)
 	gate_frame(GATE_IN, &udp_in, SKEP_LEASED_IP, &outcome);
 	gate_frame(GATE_OUT, &first, SKEP_PORT_OUT_IP, &outcome);
 	gate_frame(GATE_OUT, &last, SKEP_PORT_OUT_IP, &outcome);
-	lease.id++;
-	assert_int_equal(
-		bpf_map_update_elem(gate_fd(gate_port->maps.leases), &key, &lease, BPF_ANY), 0);
+	bind_again();
 	gate_frame(GATE_OUT, &last, SKEP_PORT_DROP_FRAGMENT, &outcome);
 }
 
 static void flows_count_both_ways(void **state)
 {
-	int map = gate_fd(gate_port->maps.flows);
+	const struct bpf_map *flows = gate_port->maps.flows;
 	struct skep_flow_key key;
 	static struct outcome outcome;
 	struct skep_flow flow;
@@ -325,8 +311,9 @@ static void flows_count_both_ways(void **state)
 		gate_frame(GATE_IN, &udp_in, SKEP_LEASED_IP, &outcome);
 	for (int i = 0; i < 2; i++)
 		gate_frame(GATE_OUT, &udp_back, SKEP_PORT_OUT_IP, &outcome);
-	assert_int_equal(bpf_map_get_next_key(map, NULL, &key), 0);
-	assert_int_equal(bpf_map_lookup_elem(map, &key, &flow), 0);
+	assert_int_equal(harness_size(flows), 1);
+	assert_int_equal(bpf_map_get_next_key(bpf_map__fd(flows), NULL, &key), 0);
+	harness_get(flows, &key, &flow);
 	assert_memory_equal(key.local.ip.octet, IP_LEASED, 4);
 	assert_memory_equal(key.remote.octet, IP_CLIENT, 4);
 	assert_memory_equal(&key.local_port, PORT_53, 2);
@@ -340,7 +327,6 @@ static void flows_count_both_ways(void **state)
 	assert_int_equal(flow.packets_out, 2);
 	assert_int_equal(flow.bytes_out, 2 * 32);
 	assert_in_range(flow.first_ns, since, flow.last_ns);
-	assert_int_not_equal(bpf_map_get_next_key(map, &key, &key), 0);
 }
 
 /* A host that lives in the range was heard by the uplink program, and is no container. */
@@ -356,8 +342,7 @@ static void hosts_in_the_range_are_answered(void **state)
 
 	(void)state;
 	gate_reset();
-	assert_int_equal(
-		bpf_map_update_elem(gate_fd(gate_uplink->maps.hosts), &key, &host, BPF_ANY), 0);
+	harness_put(gate_uplink->maps.hosts, &key, &host);
 	gate_frame(GATE_IN, &in, SKEP_LEASED_IP, &outcome);
 	gate_frame(GATE_OUT, &back, SKEP_PORT_OUT_IP, &outcome);
 }
@@ -371,19 +356,21 @@ static void every_verdict_was_seen(void **state)
 	};
 
 	(void)state;
-	harness_check_seen(verdicts, sizeof(verdicts) / sizeof(verdicts[0]));
+	harness_check_seen(verdicts, ARRAY_SIZE(verdicts));
 }
 
 int main(void)
 {
+	static const struct CMUnitTest others[] = {
+		cmocka_unit_test(flows_end_with_their_lease),
+		cmocka_unit_test(fragments_end_with_their_lease),
+		cmocka_unit_test(flows_count_both_ways),
+		cmocka_unit_test(hosts_in_the_range_are_answered),
+		cmocka_unit_test(every_verdict_was_seen),
+	};
 	static struct table table;
 
 	table_add(&table, scenes, plays);
-	table_add_test(&table, (struct CMUnitTest)cmocka_unit_test(flows_end_with_their_lease));
-	table_add_test(&table, (struct CMUnitTest)cmocka_unit_test(fragments_end_with_their_lease));
-	table_add_test(&table, (struct CMUnitTest)cmocka_unit_test(flows_count_both_ways));
-	table_add_test(&table,
-		       (struct CMUnitTest)cmocka_unit_test(hosts_in_the_range_are_answered));
-	table_add_test(&table, (struct CMUnitTest)cmocka_unit_test(every_verdict_was_seen));
-	return table_run(&table, "flows", gate_setup, gate_teardown);
+	return harness_run_tests(&table, others, ARRAY_SIZE(others), "flows", gate_setup,
+				 gate_teardown);
 }

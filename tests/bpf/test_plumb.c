@@ -1,193 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * plumb.h: a container's network is opened, bound and closed for real, with somebody outside who
- * asks who has what, pings and talks TCP meanwhile.
+ * asks who has what, pings and talks TCP. When all of it is done: what shows half-way is for
+ * test_plumb_half.c, and what goes on meanwhile for test_plumb_meanwhile.c.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <libmnl/libmnl.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-
-#include "plumb.h"
-#include "plumb_lab.h"
-
-#define PORT 7
-#define ROUNDS 300
-#define ON_LINK "10.66.9.9"
-
-/** struct layout - what a farm may look like from inside one of its containers */
-struct layout {
-	const char *name;
-	const char *gateway; /* NULL for none */
-	const char *addr;
-	unsigned int prefixlen;
-	const char *segments[PLUMB_SEGMENTS_MAX];
-};
-
-static const struct layout usual = {"usual", GATEWAY, "10.66.4.2", 16, {"10.66.0.0/16"}};
-
-/* The first ones are those with the most in them. */
-static const struct layout layouts[] = {
-	{"usual", GATEWAY, "10.66.4.2", 16, {"10.66.0.0/16"}},
-	{"in the inner one", GATEWAY, "10.66.130.2", 17, {"10.66.0.0/16", "10.66.128.0/17"}},
-	{"around it, too", GATEWAY, "10.66.4.2", 16, {"10.66.0.1/32", "10.66.0.0/16"}},
-	{"no gateway", NULL, "10.66.4.2", 16, {"10.66.0.0/16"}},
-	{"/32 in another", GATEWAY, "10.66.4.2", 32, {"10.66.4.2/32", "10.66.0.0/16"}},
-	{"two", GATEWAY, "10.67.4.2", 16, {"10.66.0.0/16", "10.67.0.0/16"}},
-	{"one in another", GATEWAY, "10.66.4.2", 16, {"10.66.0.0/16", "10.66.128.0/17"}},
-	{"twice the same", GATEWAY, "10.66.4.2", 16, {"10.66.0.0/16", "10.66.0.0/16"}},
-	{"of no use here", GATEWAY, "10.66.4.2", 16, {"10.66.0.0/16", "10.200.7.0/24"}},
-	{"spread", GATEWAY, "10.66.4.2", 16, {"10.66.0.0/16", "192.168.7.0/24"}},
-	{"who is far away, too", GATEWAY, "10.66.4.2", 16, {"10.66.0.0/16", "198.51.100.0/24"}},
-	{"beside the gateway", GATEWAY, "10.66.4.2", 24, {"10.66.4.0/24"}},
-	{"gateway in another", GATEWAY, "10.66.4.2", 24, {"10.66.4.0/24", "10.66.0.0/24"}},
-	{"the gateway itself", GATEWAY, "10.66.4.2", 24, {"10.66.0.1/32", "10.66.4.0/24"}},
-	{"far away", GATEWAY, "192.0.2.7", 24, {"192.0.2.0/24"}},
-	{"/32", GATEWAY, "10.66.4.2", 32, {"10.66.4.2/32"}},
-	{"another in a /32's", GATEWAY, "10.66.4.2", 16, {"10.66.0.0/16", "10.66.4.2/32"}},
-	{"/32 without gateway", NULL, "10.66.4.2", 32, {"10.66.4.2/32", "10.66.4.3/32"}},
-	{"/31", GATEWAY, "10.66.4.2", 31, {"10.66.4.2/31"}},
-	{"/31 with the gateway", GATEWAY, "10.66.0.0", 31, {"10.66.0.0/31"}},
-	{"the broadcast address", GATEWAY, "10.66.4.2", 16, {"10.66.0.0/16", "10.66.255.255/32"}},
-	{"everything", GATEWAY, "10.66.4.2", 16, {"0.0.0.0/0"}},
-};
-
-#define FIRST 5
-
-static const struct layout *layout = &usual;
-static struct prefix segments[PLUMB_SEGMENTS_MAX];
-static struct plumb_open wide;
-static struct plumbing bound;
-
-/* What the tests begin with; those that want something else change it. */
-static void lay_out(void)
-{
-	size_t n = 0;
-
-	for (; n < PLUMB_SEGMENTS_MAX && layout->segments[n]; n++)
-		assert_int_equal(prefix_parse(layout->segments[n], &segments[n]), 0);
-	wide = (struct plumb_open){
-		.gateway = layout->gateway ? ip_of(layout->gateway) : 0,
-		.segments = segments,
-		.n_segments = n,
-	};
-	bound = (struct plumbing){
-		.ifindex = lab.eth0,
-		.addr = ip_of(layout->addr),
-		.prefixlen = layout->prefixlen,
-		.gateway = wide.gateway,
-		.known.addr = wide.gateway,
-		.open = &wide,
-	};
-	mac_of(OPEN_MAC, wide.mac);
-	mac_of(BOUND_MAC, bound.mac);
-	mac_of(WIRE_MAC, bound.known.mac);
-}
-
-static int set_up(void **state)
-{
-	if (make_lab(state))
-		return -1;
-	lay_out();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	return remove_lab(state);
-}
-
-static void start_again(void)
-{
-	assert_int_equal(tear_down(NULL), 0);
-	assert_int_equal(set_up(NULL), 0);
-}
-
-static void send_both_ways(const struct talk *t)
-{
-	talk(t);
-	talk(t);
-}
-
-/* Over more than one /8; see plumb_bind(). */
-static bool is_spread(void)
-{
-	const __be32 mask = htonl(0xff000000);
-
-	for (size_t i = 0; i < PLUMB_SEGMENTS_MAX && layout->segments[i]; i++)
-		if ((segments[i].addr ^ ip_of(layout->addr)) & mask)
-			return true;
-	return false;
-}
-
-static char *look(void)
-{
-	char *text = look_inside(), *trie = strstr(text, "\nMain:\n");
-
-	assert_non_null(trie);
-	if (is_spread())
-		*trie = '\0';
-	return text;
-}
-
-static void open_it(void)
-{
-	assert_int_equal(plumb_open(lab.nl, lab.eth0, &wide), 0);
-}
-
-static void bind_it(void)
-{
-	assert_int_equal(plumb_bind(lab.nl, &bound), 0);
-}
-
-/* As in a farm whose programs translate no more. */
-static void tell_outside(const char *ip, const char *mac)
-{
-	assert_int_equal(run_in(lab.outside, "ip neigh replace %s lladdr %s dev wire nud reachable",
-				ip, mac),
-			 0);
-}
-
-static void assert_same(const char *got, const char *expected)
-{
-	size_t same = 0;
-
-	while (got[same] && got[same] == expected[same])
-		same++;
-	while (same && got[same - 1] != '\n')
-		same--;
-	if (strcmp(got, expected) != 0)
-		fail_msg("expected: %.200s\ngot: %.200s", expected + same, got + same);
-}
-
-static void assert_looks_like(const char *expected)
-{
-	cleanup_free char *got = look();
-
-	assert_same(got, expected);
-}
+#include "plumb_farm.h"
 
 /* --- open --- */
-
-static void assert_is_at(const char *ip, const char *from)
-{
-	send_who_has(ip, from);
-	assert_int_equal(next_is_at(), ip_of(ip));
-}
-
-static void assert_pongs(const char *ip, const char *mac, const char *from)
-{
-	unsigned int asked;
-
-	send_ping(ip, mac, from);
-	assert_int_equal(next_pong(&asked), ip_of(ip));
-}
 
 static void opened_it_answers_for_any_address(void **state)
 {
@@ -298,18 +117,6 @@ static bool is_own(__be32 addr)
 	return false;
 }
 
-/* The daemon's way, which is any machine's. */
-static char *look_of_plain(void)
-{
-	char *plain;
-
-	bound.open = NULL;
-	bind_it();
-	plain = look();
-	start_again();
-	return plain;
-}
-
 static bool can_answer(const char *from)
 {
 	const __be32 to = ip_of(from);
@@ -376,34 +183,6 @@ static void bound_it_answers_for_no_other(void **state)
 		send_ping("10.66.4.2", BOUND_MAC, from[i]);
 		assert_int_equal(next_pong(&asked), ip_of("10.66.4.2"));
 	}
-}
-
-static void a_connection_goes_on(const char *from)
-{
-	cleanup_close int listener = listen_inside(PORT);
-	struct talk t;
-
-	open_it();
-	t = connect_from(lab.outside, listener, from, "10.66.4.2", PORT);
-	talk(&t);
-	bind_it();
-	tell_outside("10.66.4.2", BOUND_MAC);
-	send_both_ways(&t);
-	bind_it();
-	send_both_ways(&t);
-	end_talk(&t);
-}
-
-static void a_connection_on_link_goes_on(void **state)
-{
-	(void)state;
-	a_connection_goes_on(GATEWAY);
-}
-
-static void a_connection_off_link_goes_on(void **state)
-{
-	(void)state;
-	a_connection_goes_on(OFF_LINK);
 }
 
 static void assert_neighbour(const char *expected)
@@ -479,116 +258,6 @@ static void a_neighbour_that_cannot_be_is_left_out(void **state)
 	bound.known.addr = ip_of("127.0.0.1");
 	bind_it();
 	assert_is_at("10.66.4.2", GATEWAY);
-}
-
-/* --- half done --- */
-
-#define STEPS_MAX 160
-
-struct steps {
-	char bytes[16384];
-	size_t n;
-	const char *end[STEPS_MAX];
-};
-
-/* What plumb_bind() or plumb_open() would send. To the latter: there are no routes. */
-static struct steps *steps_of(bool bind)
-{
-	struct steps *s = calloc(1, sizeof(*s));
-	char done[NLMSG_HDRLEN + 4] = {0};
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(done);
-	int pair[2], len;
-
-	nlh->nlmsg_type = NLMSG_DONE;
-	nlh->nlmsg_flags = NLM_F_MULTI;
-	nlh->nlmsg_len = sizeof(done);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
-	if (bind) {
-		assert_int_equal(plumb_bind(pair[0], &bound), -EIO);
-	} else {
-		assert_int_equal(send(pair[1], done, sizeof(done), 0), sizeof(done));
-		assert_int_equal(plumb_open(pair[0], lab.eth0, &wide), -EIO);
-		assert_true(recv(pair[1], s->bytes, sizeof(s->bytes), 0) > 0); /* the dump */
-	}
-	len = (int)recv(pair[1], s->bytes, sizeof(s->bytes), 0);
-	for (nlh = (void *)s->bytes; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
-		assert_true(s->n < STEPS_MAX);
-		s->end[s->n++] = (const char *)nlh + nlh->nlmsg_len;
-	}
-	close(pair[0]);
-	close(pair[1]);
-	return s;
-}
-
-/* As somebody who is killed after it. */
-static void do_steps(const struct steps *s, size_t n)
-{
-	cleanup_close int nl = netlink_inside();
-
-	if (n)
-		assert_true(send(nl, s->bytes, (size_t)(s->end[n - 1] - s->bytes), 0) > 0);
-}
-
-static void bound_over_a_half_done_one_it_is_whole(void)
-{
-	cleanup_free char *plain = look_of_plain();
-	cleanup_free struct steps *s = steps_of(true);
-
-	assert_true(s->n > wide.n_segments + 2);
-	for (size_t i = 0; i <= s->n; i++) {
-		open_it();
-		do_steps(s, i);
-		bind_it();
-		assert_looks_like(plain);
-		start_again();
-	}
-}
-
-/* Those of a skepd that has not opened it: it knows no segments. */
-static void closed_and_bound_over_a_half_done_one_too(void)
-{
-	cleanup_free char *plain = look_of_plain();
-	cleanup_free struct steps *s = steps_of(true);
-	static const struct plumb_open nothing;
-
-	for (size_t i = 0; i <= s->n; i++) {
-		open_it();
-		do_steps(s, i);
-		assert_int_equal(plumb_close(lab.nl, lab.eth0), 0);
-		bound.open = &nothing;
-		bind_it();
-		assert_looks_like(plain);
-		start_again();
-	}
-}
-
-static void closed_over_a_half_done_one_nothing_is_left(void)
-{
-	cleanup_free char *fresh = look();
-	cleanup_free struct steps *s = steps_of(false);
-
-	assert_true(s->n > 1);
-	for (size_t i = 0; i <= s->n; i++) {
-		do_steps(s, i);
-		assert_int_equal(plumb_close(lab.nl, lab.eth0), 0);
-		assert_looks_like(fresh);
-		start_again();
-	}
-}
-
-static void opened_over_a_half_done_one_it_is_whole(void)
-{
-	cleanup_free struct steps *s = steps_of(false);
-	cleanup_free char *opened = NULL;
-
-	open_it();
-	opened = look();
-	for (size_t i = 0; i <= s->n; i++) {
-		start_again();
-		do_steps(s, i);
-		open_it();
-		assert_looks_like(opened);
-	}
 }
 
 static void bound_twice_it_is_as_bound_once(void **state)
@@ -738,166 +407,6 @@ static void never_opened_a_second_bind_is_a_failure(void **state)
 	bind_it();
 }
 
-/* --- meanwhile --- */
-
-static volatile sig_atomic_t ended;
-
-static void on_end(int signal)
-{
-	(void)signal;
-	ended = 1;
-}
-
-static int udp_inside(const char *ip, __u16 port)
-{
-	struct sockaddr_in here = at(ip, port);
-	int fd;
-
-	enter(lab.inside);
-	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	enter(lab.outside);
-	return bind(fd, (struct sockaddr *)&here, sizeof(here)) ? -1 : fd;
-}
-
-/* Sends to itself until it is ended. Status: whether all of it came. */
-static int send_to_itself(int fd)
-{
-	const struct sockaddr_in self = at("127.0.0.1", 9);
-	struct pollfd wait = {.fd = fd, .events = POLLIN};
-	char c;
-
-	while (!ended) {
-		if (sendto(fd, "x", 1, 0, (const struct sockaddr *)&self, sizeof(self)) != 1)
-			return 1;
-		if (poll(&wait, 1, ANSWER_MS) != 1)
-			return !ended;
-		if (recv(fd, &c, 1, 0) != 1)
-			return 2;
-	}
-	return 0;
-}
-
-/* One that came back to it would find nobody, and it would be told. */
-static int send_outside(int fd)
-{
-	const struct sockaddr_in other = at(GATEWAY, 9);
-
-	if (connect(fd, (const struct sockaddr *)&other, sizeof(other)))
-		return 1;
-	while (!ended)
-		if (send(fd, "x", 1, 0) != 1 && errno != ENOBUFS)
-			return errno;
-	return 0;
-}
-
-/* Where there is one CPU only, work takes turns. */
-static void run_on(int cpu)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	sched_setaffinity(0, sizeof(one), &one);
-}
-
-static pid_t begin(int (*work)(int fd), int fd)
-{
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid)
-		return pid;
-	signal(SIGTERM, on_end);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	run_on(1);
-	_exit(work(fd));
-}
-
-static void assert_ends_well(pid_t pid)
-{
-	int status;
-
-	kill(pid, SIGTERM);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-static void loopback_works_throughout(void **state)
-{
-	cleanup_close int fd = udp_inside("127.0.0.1", 9);
-	pid_t pid;
-
-	(void)state;
-	assert_true(fd >= 0);
-	pid = begin(send_to_itself, fd);
-	for (int i = 0; i < ROUNDS; i++) {
-		open_it();
-		if (i % 2) {
-			bind_it();
-			assert_int_equal(plumb_unbind(lab.nl, &bound), 0);
-		}
-		assert_int_equal(plumb_close(lab.nl, lab.eth0), 0);
-	}
-	assert_ends_well(pid);
-}
-
-/* Outside somebody takes it all, so that nothing else is told. */
-static void what_it_sends_goes_out_throughout(void **state)
-{
-	const struct sockaddr_in here = at(GATEWAY, 9);
-	cleanup_close int sink = socket(AF_INET, SOCK_DGRAM, 0), fd = -1;
-	pid_t pid;
-
-	(void)state;
-	assert_int_equal(bind(sink, (const struct sockaddr *)&here, sizeof(here)), 0);
-	open_it();
-	fd = udp_inside("10.66.4.2", 9);
-	assert_true(fd >= 0);
-	pid = begin(send_outside, fd);
-	for (int i = 0; i < ROUNDS; i++) {
-		bind_it();
-		open_it();
-	}
-	assert_ends_well(pid);
-}
-
-/* Also after a test that failed in another. */
-static int set_up_usual(void **state)
-{
-	layout = &usual;
-	return set_up(state);
-}
-
-struct in_each {
-	void (*test)(void);
-	size_t n_layouts;
-};
-
-static void in_layouts(void **state)
-{
-	const struct in_each *each = *state;
-
-	for (size_t i = 0; i < each->n_layouts; i++) {
-		print_message("%s\n", layouts[i].name);
-		layout = &layouts[i];
-		start_again();
-		each->test();
-	}
-}
-
-#define IN_SOME(test, n)                                                              \
-	{                                                                             \
-		.name = (#test), .test_func = in_layouts, .setup_func = set_up_usual, \
-		.teardown_func = tear_down, .initial_state = &(struct in_each)        \
-		{                                                                     \
-			(test), (n)                                                   \
-		}                                                                     \
-	}
-#define IN_ALL(test) IN_SOME(test, ARRAY_SIZE(layouts))
-#define IN_FIRST(test) IN_SOME(test, FIRST)
-#define IN_LAB(test) cmocka_unit_test_setup_teardown(test, set_up_usual, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -911,16 +420,10 @@ int main(void)
 		IN_ALL(bound_it_looks_as_if_never_opened),
 		IN_LAB(so_it_does_in_another_segment_without_gateway),
 		IN_LAB(bound_it_answers_for_no_other),
-		IN_LAB(a_connection_on_link_goes_on),
-		IN_LAB(a_connection_off_link_goes_on),
 		IN_LAB(the_gateway_is_awaited),
 		IN_LAB(who_asked_is_still_known),
 		IN_ALL(an_answer_that_waits_for_the_gateway_is_not_lost),
 		IN_LAB(a_neighbour_that_cannot_be_is_left_out),
-		IN_FIRST(bound_over_a_half_done_one_it_is_whole),
-		IN_FIRST(closed_and_bound_over_a_half_done_one_too),
-		IN_FIRST(closed_over_a_half_done_one_nothing_is_left),
-		IN_FIRST(opened_over_a_half_done_one_it_is_whole),
 		IN_LAB(bound_twice_it_is_as_bound_once),
 		IN_ALL(closed_it_looks_as_if_never_opened),
 		IN_LAB(others_routes_and_rules_stay),
@@ -929,14 +432,7 @@ int main(void)
 		IN_LAB(more_are_refused),
 		IN_LAB(real_failures_are_told),
 		IN_LAB(never_opened_a_second_bind_is_a_failure),
-		IN_LAB(loopback_works_throughout),
-		IN_LAB(what_it_sends_goes_out_throughout),
 	};
-	/* Frames of one CPU come in the order in which they were sent. */
-	run_on(0);
-	if (unshare(CLONE_NEWNET)) {
-		perror("test_plumb: needs root");
-		return 1;
-	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+
+	return run_in_farms("plumb", tests, ARRAY_SIZE(tests));
 }

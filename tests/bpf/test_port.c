@@ -4,23 +4,9 @@
  * leaves behind in the maps. Runs in the kernel but on no port: the tag that a frame gets on its
  * way out, where it arrives, and IPv4 that is cut off inside its header are test_wire.c's to see.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "port_world.h"
 
-#include <cmocka.h>
-#include <linux/bpf.h>
-#include <linux/pkt_cls.h>
-
-#include "../table.h"
-#include "harness.h"
-#include "port.skel.h"
-#include "skep/policy.h"
-
-#define UPLINK 3
 #define POLICY 1 /* that lets everything out */
-#define PORT 1	 /* frames seem to come from the loopback device, which is number 1 everywhere */
 
 #define IP_VLAN_9 "\x0a\x42\x04\x09"	   /* 10.66.4.9, leased to the port on VLAN 9 */
 #define IP_OTHER_UPLINK "\x0a\x42\x04\x0a" /* 10.66.4.10, leased to the port on another uplink */
@@ -46,7 +32,7 @@ enum lease {
 	LEASES,
 };
 
-static const struct harness_lease leases[LEASES] = {
+static const struct lease_spec leases[LEASES] = {
 	[OWN] = {IP_LEASED, MAC_LEASE, NULL, 0, UPLINK, PORT},
 	[OWN_VLAN_7] = {IP_LEASED, MAC_TAGGED, NULL, 7, UPLINK, PORT},
 	[OWN_VLAN_9] = {IP_VLAN_9, MAC_LEASE, NULL, 9, UPLINK, PORT},
@@ -60,18 +46,11 @@ static const struct harness_lease leases[LEASES] = {
 /* How the port and its uplink are when the frame comes. */
 enum world { BOUND, UNBOUND, SHUT, ON_VLAN_7, UPLINK_MISSING, UPLINK_BEYOND };
 
-static struct port_bpf *skel;
-
-static int fd_of(const struct bpf_map *map)
-{
-	return bpf_map__fd(map);
-}
-
 /* ---- the world ------------------------------------------------------------- */
 
 static void set_leases(void)
 {
-	harness_set_leases(fd_of(skel->maps.leases), leases, LEASES);
+	lease_set_all(skel->maps.leases, leases, LEASES);
 }
 
 static void set_ports(enum world world)
@@ -84,14 +63,13 @@ static void set_ports(enum world world)
 		.policy = POLICY,
 		.shut = world == SHUT,
 	};
-	int map = fd_of(skel->maps.ports);
 
-	bpf_map_delete_elem(map, &port);
+	harness_empty(skel->maps.ports);
 	if (world != UNBOUND)
-		assert_int_equal(bpf_map_update_elem(map, &port, &value, BPF_ANY), 0);
+		harness_put(skel->maps.ports, &port, &value);
 	value.container = 6;
 	value.shut = 0;
-	assert_int_equal(bpf_map_update_elem(map, &neighbour, &value, BPF_ANY), 0);
+	harness_put(skel->maps.ports, &neighbour, &value);
 }
 
 static void set_uplinks(enum world world)
@@ -102,19 +80,18 @@ static void set_uplinks(enum world world)
 			.gateway = harness_ip(IP_ROUTER),
 		};
 
-		assert_int_equal(
-			bpf_map_update_elem(fd_of(skel->maps.uplinks), &i, &value, BPF_ANY), 0);
+		harness_put(skel->maps.uplinks, &i, &value);
 	}
 }
 
 /* A lease on an uplink that there cannot be. */
 static void set_beyond(void)
 {
-	struct skep_addr key = harness_lease_key(&leases[OWN]);
-	struct skep_lease value = harness_lease_value(&leases[OWN], OWN);
+	struct skep_addr key = lease_key(&leases[OWN]);
+	struct skep_lease value = lease_value(&leases[OWN], OWN);
 
 	key.uplink = SKEP_UPLINKS_MAX;
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.leases), &key, &value, BPF_ANY), 0);
+	harness_put(skel->maps.leases, &key, &value);
 }
 
 /* What may be sent to whom is test_rules.c's to see. */
@@ -123,8 +100,7 @@ static void set_policy(void)
 	static const struct skep_policy policy = {.serial = 1, .verdict = SKEP_RULE_ALLOW};
 	__u32 slot = POLICY;
 
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.policies), &slot, &policy, BPF_ANY),
-			 0);
+	harness_put(skel->maps.policies, &slot, &policy);
 }
 
 /* ---- one frame ------------------------------------------------------------- */
@@ -144,6 +120,15 @@ struct row {
 	enum lease lease;
 };
 
+static void set_world(enum world world)
+{
+	set_leases();
+	set_beyond();
+	set_ports(world);
+	set_uplinks(world);
+	set_policy();
+}
+
 static void check_row(const struct row *row)
 {
 	bool sent = row->verdict == SKEP_PORT_OUT_ARP || row->verdict == SKEP_PORT_OUT_ALLOWED;
@@ -151,17 +136,10 @@ static void check_row(const struct row *row)
 	__u64 coarse_ns = harness_clock(CLOCK_MONOTONIC_COARSE);
 	static struct outcome outcome;
 
-	set_leases();
-	set_beyond();
-	set_ports(row->world);
-	set_uplinks(row->world);
-	set_policy();
-	harness_mark(fd_of(skel->maps.counters));
-	harness_run(bpf_program__fd(skel->progs.port), row->in.at, row->in.len, &outcome);
-	harness_check_counted(fd_of(skel->maps.counters), row->verdict);
-	assert_int_equal(outcome.action, sent ? TC_ACT_REDIRECT : TC_ACT_SHOT);
-	harness_check_frame(&outcome, out->at, out->len);
-	harness_check_leases(fd_of(skel->maps.leases), leases, LEASES, row->lease, OUT, coarse_ns);
+	set_world(row->world);
+	port_becomes(&row->in, row->verdict, sent, &outcome);
+	harness_check_frame(&outcome, out);
+	lease_check_all(skel->maps.leases, leases, LEASES, row->lease, OUT, coarse_ns);
 }
 
 static void becomes(void **state)
@@ -365,13 +343,10 @@ static void frames_of_any_length(void **state)
 {
 	static const size_t lens[] = {60, 1514, 3000};
 	struct row row = {.name = "", OUT(ALLOWED, OWN)};
-	static __u8 buf[FRAME_MAX];
 
 	(void)state;
-	memset(buf, 0xa5, sizeof(buf));
-	memcpy(buf, own_ip.at, own_ip.len);
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
-		row.in = (struct bytes){buf, lens[i]};
+		row.in = harness_longer(&own_ip, lens[i]);
 		check_row(&row);
 	}
 }
@@ -393,20 +368,17 @@ static void who_has_cut_off_anywhere(void **state)
 
 static void leases_count_their_frames(void **state)
 {
-	struct skep_addr key = harness_lease_key(&leases[OWN]);
+	struct skep_addr key = lease_key(&leases[OWN]);
 	static struct outcome outcome;
 	struct skep_lease lease;
 
 	(void)state;
-	set_leases();
-	set_ports(BOUND);
-	set_uplinks(BOUND);
-	set_policy();
-	harness_mark(fd_of(skel->maps.counters));
+	set_world(BOUND);
+	harness_mark(skel->maps.counters);
 	for (int i = 0; i < 10; i++)
-		harness_run(bpf_program__fd(skel->progs.port), own_ip.at, own_ip.len, &outcome);
-	harness_check_counted_n(fd_of(skel->maps.counters), SKEP_PORT_OUT_ALLOWED, 10);
-	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.leases), &key, &lease), 0);
+		harness_run(skel->progs.port, &own_ip, &outcome);
+	harness_check_counted_n(skel->maps.counters, SKEP_PORT_OUT_ALLOWED, 10);
+	harness_get(skel->maps.leases, &key, &lease);
 	assert_int_equal(lease.packets_out, 20 + 10);
 }
 
@@ -426,23 +398,6 @@ static void every_verdict_was_seen(void **state)
 	harness_check_seen(verdicts, ARRAY_SIZE(verdicts));
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	skel = port_bpf__open();
-	if (!skel)
-		return -1;
-	harness_private_maps(skel->obj);
-	return port_bpf__load(skel);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	port_bpf__destroy(skel);
-	return 0;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest others[] = {
@@ -454,7 +409,6 @@ int main(void)
 	static struct table table;
 
 	table_add(&table, rows, becomes);
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		table_add_test(&table, others[i]);
-	return table_run(&table, "port", setup, teardown);
+	return harness_run_tests(&table, others, ARRAY_SIZE(others), "port", port_setup,
+				 port_teardown);
 }

@@ -4,20 +4,13 @@
  * anybody else reads must stay as it was, while binds in between go as if there were none. What a
  * test knows a rehearsal by is the map that it has for itself.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "uplink_world.h"
 
-#include <cmocka.h>
-#include <linux/bpf.h>
 #include <poll.h>
 
-#include "harness.h"
+#include "cpus.h"
 #include "idle.h"
-#include "uplink.skel.h"
 
-#define UPLINK 3
 #define TEMPLATE 2
 #define SLOTS 1024
 #define MANY 300 /* rehearsals */
@@ -34,33 +27,8 @@
 #define ASK_SENDER (14 + 14) /* where an ARP frame has it */
 #define ASK_TARGET (14 + 24)
 
-static struct uplink_bpf *skel;
-static struct ring_buffer *ring;
 static int queue, watch;
 static __u32 cpus[2]; /* the same twice, if there is only one */
-
-static int fd_of(const struct bpf_map *map)
-{
-	return bpf_map__fd(map);
-}
-
-static int on_record(void *data, void *record, size_t size)
-{
-	(void)record;
-	(void)size;
-	++*(unsigned int *)data;
-	return 0;
-}
-
-static unsigned int n_told;
-
-static unsigned int consume(void)
-{
-	n_told = 0;
-	idle_wait_told(skel);
-	assert_true(ring_buffer__consume(ring) >= 0);
-	return n_told;
-}
 
 /* ---- binds --------------------------------------------------------------------------- */
 
@@ -72,10 +40,9 @@ static struct skep_addr nth_address(unsigned int nth)
 	};
 }
 
-static void ask_for(unsigned int nth, const char *requester)
+static void ask_for(unsigned int nth, const char *requester, enum skep_verdict verdict)
 {
-	static const struct bytes ask =
-		BYTES(MAC_ALL MAC_ROUTER TYPE_ARP WHO_HAS(MAC_ROUTER, IP_NONE, IP_NONE));
+	static const struct bytes ask = BYTES(TO_ALL TYPE_ARP ASK(IP_NONE));
 	static struct outcome outcome;
 	const struct skep_addr address = nth_address(nth);
 	__u8 frame[64];
@@ -83,13 +50,7 @@ static void ask_for(unsigned int nth, const char *requester)
 	memcpy(frame, ask.at, ask.len);
 	memcpy(frame + ASK_SENDER, requester, 4);
 	memcpy(frame + ASK_TARGET, address.ip.octet, 4);
-	harness_mark(fd_of(skel->maps.counters));
-	harness_run(bpf_program__fd(skel->progs.uplink), frame, ask.len, &outcome);
-}
-
-static void check_verdict(enum skep_verdict verdict)
-{
-	harness_check_counted(fd_of(skel->maps.counters), verdict);
+	world_becomes(&(struct bytes){frame, ask.len}, verdict, &outcome);
 }
 
 /* Return: the slot of the container that the address got. */
@@ -98,9 +59,8 @@ static __u32 bind_nth(unsigned int nth)
 	const struct skep_addr address = nth_address(nth);
 	struct skep_lease lease;
 
-	ask_for(nth, IP_FOREIGN);
-	check_verdict(SKEP_BOUND_ARP);
-	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.leases), &address, &lease), 0);
+	ask_for(nth, IP_FOREIGN, SKEP_BOUND_ARP);
+	harness_get(skel->maps.leases, &address, &lease);
 	assert_int_equal(lease.port, IDLE_PORT(lease.container));
 	return lease.container;
 }
@@ -112,15 +72,14 @@ static void mark(__u32 cpu)
 {
 	const struct skep_lease entry = {};
 
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.rehearsal), &cpu, &entry, BPF_ANY),
-			 0);
+	harness_put(skel->maps.rehearsal, &cpu, &entry);
 }
 
 static bool is_marked(__u32 cpu)
 {
 	struct skep_lease entry;
 
-	return !bpf_map_lookup_elem(fd_of(skel->maps.rehearsal), &cpu, &entry);
+	return harness_find(skel->maps.rehearsal, &cpu, &entry);
 }
 
 static void wait_for_rehearsal(__u32 cpu)
@@ -174,7 +133,8 @@ static struct dump dump_of(const struct bpf_map *map)
 	int err;
 
 	assert_non_null(dump.at);
-	err = bpf_map_lookup_batch(fd_of(map), NULL, next, dump.at + values, dump.at, &n, NULL);
+	err = bpf_map_lookup_batch(bpf_map__fd(map), NULL, next, dump.at + values, dump.at, &n,
+				   NULL);
 	if (err && err != -ENOENT) /* the end */
 		fail_msg("`%s` cannot be read: %s", bpf_map__name(map), strerror(-err));
 	return dump;
@@ -200,9 +160,9 @@ static void remember_all(void)
 		if (is_for_others(map))
 			before[i++] = dump_of(map);
 	}
-	harness_is_woken(watch, 0);
-	consume();
-	assert_false(harness_is_woken(watch, 0));
+	asks_is_woken(watch, 0);
+	idle_read_asks();
+	assert_false(asks_is_woken(watch, 0));
 }
 
 static void check_nothing_changed(void)
@@ -210,8 +170,8 @@ static void check_nothing_changed(void)
 	const struct bpf_map *map;
 	size_t i = 0;
 
-	assert_false(harness_is_woken(watch, 0));
-	assert_int_equal(consume(), 0);
+	assert_false(asks_is_woken(watch, 0));
+	assert_int_equal(idle_read_asks(), 0);
 	bpf_object__for_each_map(map, skel->obj)
 	{
 		struct dump now;
@@ -233,20 +193,14 @@ static void check_nothing_changed(void)
 static void set_settings(__u32 flags, __u64 interval_ns, unsigned int burst,
 			 unsigned int burst_requester)
 {
-	const struct skep_settings settings = {
+	world_set_settings(&(struct skep_settings){
 		.flags = flags,
-		.n_ouis = 1,
-		.ouis = {{0x00, 0x25, 0x90}},
 		.host_memory_ns = 1000 * SECOND_NS,
 		.bind_interval_ns = interval_ns,
 		.bind_burst_ns = burst * interval_ns,
 		.requester_interval_ns = interval_ns,
 		.requester_burst_ns = burst_requester * interval_ns,
-	};
-	__u32 only = 0;
-
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.settings), &only, &settings, BPF_ANY),
-			 0);
+	});
 }
 
 static void set_flags(__u32 flags)
@@ -256,16 +210,13 @@ static void set_flags(__u32 flags)
 
 static void set_patience(__u32 ms)
 {
-	const struct skep_range_key key = {
-		.prefixlen = SKEP_RANGE_KEY_BITS + 16,
-		.uplink = UPLINK,
-		.ip = harness_ip("\x0a\x42\x00\x00"),
-	};
+	const struct skep_addr first = world_address(IP_NETWORK, 0);
+	const struct skep_range_key key = world_range_key(&first, 16);
 	struct skep_range range;
 
-	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.ranges), &key, &range), 0);
+	harness_get(skel->maps.ranges, &key, &range);
 	range.patience_ms = ms;
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.ranges), &key, &range, BPF_ANY), 0);
+	world_set_range(IP_NETWORK, 16, 0, &range);
 }
 
 /* ---- the tests ------------------------------------------------------------------------ */
@@ -275,8 +226,8 @@ static void nothing_changes(void **state)
 	(void)state;
 	for (unsigned int nth = 0; nth < 3; nth++) {
 		bind_nth(nth);
-		assert_true(harness_is_woken(watch, WAKES_MS));
-		assert_int_equal(consume(), 1);
+		assert_true(asks_is_woken(watch, WAKES_MS));
+		assert_int_equal(idle_read_asks(), 1);
 		remember_all();
 		let_rehearse(cpus[0], MANY);
 		check_nothing_changed();
@@ -292,8 +243,8 @@ static void a_last_lease_that_has_ended_is_no_matter(void **state)
 	(void)state;
 	set_settings(0, 0, 0, 0);
 	port = IDLE_PORT(bind_nth(0));
-	assert_int_equal(bpf_map_delete_elem(fd_of(skel->maps.leases), &address), 0);
-	assert_int_equal(bpf_map_delete_elem(fd_of(skel->maps.ports), &port), 0);
+	harness_remove(skel->maps.leases, &address);
+	harness_remove(skel->maps.ports, &port);
 	let_rehearse(cpus[0], MANY);
 }
 
@@ -301,27 +252,21 @@ static void a_last_lease_that_has_ended_is_no_matter(void **state)
 static void nobody_pays_for_rehearsals(void **state)
 {
 	const struct skep_addr requester = {.ip = harness_ip(IP_FOREIGN), .uplink = UPLINK};
-	const __u64 full = 0;
 	unsigned int nth = 1;
-	__u32 only = 0;
 
 	(void)state;
 	set_settings(0, BUDGET_NS, BUDGET, BUDGET_REQUESTER);
 	bind_nth(0);
-	assert_int_equal(bpf_map_delete_elem(fd_of(skel->maps.requesters), &requester), 0);
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.bind_budget), &only, &full, BPF_ANY),
-			 0);
+	harness_remove(skel->maps.requesters, &requester);
+	harness_put_only(skel->maps.bind_budget, &(__u64){0});
 	let_rehearse(cpus[0], MANY);
 	for (; nth <= BUDGET_REQUESTER; nth++)
 		bind_nth(nth);
-	ask_for(nth, IP_FOREIGN);
-	check_verdict(SKEP_DROP_BUDGET_REQUESTER);
+	ask_for(nth, IP_FOREIGN, SKEP_DROP_BUDGET_REQUESTER);
 	for (; nth <= BUDGET; nth++) {
-		ask_for(nth, IP_CLIENT);
-		check_verdict(SKEP_BOUND_ARP);
+		ask_for(nth, IP_CLIENT, SKEP_BOUND_ARP);
 	}
-	ask_for(nth, IP_CLIENT);
-	check_verdict(SKEP_DROP_BUDGET);
+	ask_for(nth, IP_CLIENT, SKEP_DROP_BUDGET);
 }
 
 /* The timer goes on meanwhile, or there would be no rehearsal in the end. */
@@ -351,8 +296,7 @@ static void nothing_is_rehearsed_that_leaves_a_trace(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		check_none_while(flags[i], 0);
 	check_none_while(0, 1);
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.patience), &pair, &asked, BPF_ANY),
-			 0);
+	harness_put(skel->maps.patience, &pair, &asked);
 	check_none_while(0, 1);
 }
 
@@ -365,19 +309,9 @@ static void containers_are_taken_in_turn(void **state)
 
 		assert_int_equal(bind_nth(nth), nth);
 		let_rehearse(cpus[0], 2);
-		next = idle_get_offer(skel, nth + 1);
+		next = idle_get_offer(nth + 1);
 		assert_memory_equal(&next, &offered, sizeof(next));
 	}
-}
-
-static unsigned int size_of(const struct bpf_map *map)
-{
-	__u8 key[64], *last = NULL;
-	unsigned int n = 0;
-
-	for (; !bpf_map_get_next_key(fd_of(map), last, key); last = key)
-		n++;
-	return n;
 }
 
 /* Each CPU rehearses what comes next, whoever binds just now; until there is nobody left. */
@@ -391,59 +325,49 @@ static void no_container_is_lost(void **state)
 	for (unsigned int nth = 0; nth < SLOTS; nth++) {
 		__u32 slot;
 
-		harness_go_to_cpu(cpus[nth / 16 % 2]);
+		cpus_go_to(cpus[nth / 16 % 2]);
 		slot = bind_nth(nth);
 		assert_in_range(slot, 0, SLOTS - 1);
 		assert_false(taken[slot]);
 		taken[slot] = true;
-		assert_int_equal(consume(), 1);
+		assert_int_equal(idle_read_asks(), 1);
 		if (nth % 16 == 8 && nth >= 16)
 			for (size_t i = 0; i < ARRAY_SIZE(cpus); i++)
 				let_rehearse(cpus[i], 1);
 	}
 	assert_false(idle_pop(queue, &idle));
-	assert_int_equal(size_of(skel->maps.leases), SLOTS);
-	assert_int_equal(idle_count_open(skel), SLOTS);
-	ask_for(SLOTS, IP_FOREIGN);
-	check_verdict(SKEP_ASK_ARP);
+	assert_int_equal(harness_size(skel->maps.leases), SLOTS);
+	assert_int_equal(idle_count_open(), SLOTS);
+	ask_for(SLOTS, IP_FOREIGN, SKEP_ASK_ARP);
 }
 
 /* ---- setting up ------------------------------------------------------------------------ */
 
 static void set_maps(void)
 {
-	const struct skep_addr first = {.ip = harness_ip("\x0a\x42\x00\x00"), .uplink = UPLINK};
-	const struct skep_uplink uplink = {.first = 0x0a420000, .last = 0x0a42ffff};
-	__u32 ordinal = UPLINK;
+	static const struct skep_uplink uplink = {.first = 0x0a420000, .last = 0x0a42ffff};
 
-	idle_set_range(skel, &first, 16, SKEP_RANGE_BIND, TEMPLATE);
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.uplinks), &ordinal, &uplink, BPF_ANY),
-			 0);
+	idle_set_range(IP_NETWORK, 16, 0, SKEP_RANGE_BIND, TEMPLATE);
+	world_set_uplink(&uplink);
 	set_flags(0);
-	watch = harness_watch(fd_of(skel->maps.asks));
-	queue = idle_make_queue(skel, TEMPLATE, SLOTS);
+	watch = asks_watch(skel->maps.asks);
+	queue = idle_make_queue(TEMPLATE, SLOTS);
 	for (__u32 slot = 0; slot < SLOTS; slot++)
-		idle_offer(skel, queue, slot);
+		idle_offer(queue, slot);
 }
 
-/* Every test has a farm of its own, and begins on the first CPU. */
+/* Every test has a farm of its own, and begins on the same CPU. */
 static int setup(void **state)
 {
 	(void)state;
-	harness_go_to_cpu(cpus[0]);
-	skel = uplink_bpf__open();
-	if (!skel)
+	cpus_go_to(cpus[0]);
+	if (world_open())
 		return -1;
-	harness_private_maps(skel->obj);
 	/* Nothing is verified here, and to compare a million entries takes a second. */
 	if (bpf_map__set_max_entries(skel->maps.verify, 1))
 		return -1;
 	idle_set_timers(skel, IDLE_TIMER_NS, IDLE_TIMER_NS, IDLE_TIMER_LATE_NS);
-	skel->rodata->uplink_ordinal = UPLINK;
-	if (uplink_bpf__load(skel))
-		return -1;
-	ring = ring_buffer__new(fd_of(skel->maps.asks), on_record, &n_told, NULL);
-	if (!ring)
+	if (world_load())
 		return -1;
 	set_maps();
 	return 0;
@@ -451,28 +375,17 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	(void)state;
 	forget_dumps();
 	close(queue);
 	close(watch);
-	ring_buffer__free(ring);
-	uplink_bpf__destroy(skel);
-	return 0;
+	return world_teardown(state);
 }
 
 static int find_cpus(void **state)
 {
-	cpu_set_t allowed;
-	size_t n = 0;
-
 	(void)state;
-	assert_int_equal(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
-	for (__u32 cpu = 0; cpu < CPU_SETSIZE && n < ARRAY_SIZE(cpus); cpu++)
-		if (CPU_ISSET(cpu, &allowed))
-			cpus[n++] = cpu;
-	if (n == 1)
-		cpus[1] = cpus[0];
-	return n ? 0 : -1;
+	cpus_find(cpus);
+	return 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -4,14 +4,10 @@
  * container may send meanwhile. Both programs on the same maps; how the lease came about is for
  * test_bind.c.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "gate.h"
+
+#include "asks.h"
 #include "notices.h"
 
 #define ETH0 "\x02\x00\x5e\x00\x00\x29"	      /* that the container waited with */
@@ -22,39 +18,15 @@
 #define IP_NEIGHBOUR "\x0a\x42\x09\x09" /* 10.66.9.9, inside the farm's ranges */
 #define MAC_7 MAC_TAGGED		/* of the same address on VLAN 7 */
 
-static struct ring_buffer *ring;
-static struct skep_ask_large record;
-static size_t record_size;
-static unsigned int n_records;
-
-static int on_record(void *data, void *from, size_t size)
-{
-	(void)data;
-	if (size > sizeof(record))
-		return -E2BIG;
-	memset(&record, 0xa5, sizeof(record));
-	memcpy(&record, from, size);
-	record_size = size;
-	n_records++;
-	return 0;
-}
-
-static unsigned int consume(void)
-{
-	n_records = 0;
-	assert_true(ring_buffer__consume(ring) >= 0);
-	return n_records;
-}
-
 /* ---- the world ----------------------------------------------------------------- */
 
 /* How far a lease has come; that of a further address is settled, and translated nevertheless. */
 enum stage { CLAIMED, SETTLING, SETTLED, SHARED };
 
-static const struct harness_lease apart = {IP_LEASED, MAC_LEASE, ETH0, 0, GATE_UPLINK, GATE_PORT};
-static const struct harness_lease on_7 = {IP_LEASED, MAC_7, ETH0, 7, GATE_UPLINK, GATE_PORT};
+static const struct lease_spec apart = {IP_LEASED, MAC_LEASE, ETH0, 0, GATE_UPLINK, GATE_PORT};
+static const struct lease_spec on_7 = {IP_LEASED, MAC_7, ETH0, 7, GATE_UPLINK, GATE_PORT};
 
-static struct skep_lease lease_in(enum stage stage, const struct harness_lease *of)
+static struct skep_lease lease_in(enum stage stage, const struct lease_spec *of)
 {
 	static const __u32 states[] = {
 		[CLAIMED] = SKEP_LEASE_CLAIMED,
@@ -62,7 +34,7 @@ static struct skep_lease lease_in(enum stage stage, const struct harness_lease *
 		[SETTLED] = SKEP_LEASE_SETTLED,
 		[SHARED] = SKEP_LEASE_SETTLED,
 	};
-	struct skep_lease lease = harness_lease_value(of, SLOT);
+	struct skep_lease lease = lease_value(of, SLOT);
 
 	lease.state = states[stage];
 	if (stage == SETTLED)
@@ -72,13 +44,12 @@ static struct skep_lease lease_in(enum stage stage, const struct harness_lease *
 	return lease;
 }
 
-static void set_stage(enum stage stage, const struct harness_lease *of)
+static void set_stage(enum stage stage, const struct lease_spec *of)
 {
-	const struct skep_addr key = harness_lease_key(of);
+	const struct skep_addr key = lease_key(of);
 	const struct skep_lease value = lease_in(stage, of);
 
-	assert_int_equal(
-		bpf_map_update_elem(gate_fd(gate_port->maps.leases), &key, &value, BPF_ANY), 0);
+	harness_put(gate_port->maps.leases, &key, &value);
 }
 
 static void set_offer(__u32 slot, const char *eth0)
@@ -89,39 +60,22 @@ static void set_offer(__u32 slot, const char *eth0)
 	};
 
 	memcpy(offer.eth0, eth0, sizeof(offer.eth0));
-	assert_int_equal(
-		bpf_map_update_elem(gate_fd(gate_port->maps.offers), &slot, &offer, BPF_ANY), 0);
-}
-
-/* What skepd has taken note of: nothing yet, or a lease of @ip. */
-static void set_container(const char *ip)
-{
-	const struct skep_container container = {
-		.address = {.ip = harness_ip(ip ? ip : IP_NONE), .uplink = GATE_UPLINK},
-		.leases = ip ? 1 : 0,
-	};
-	const __u32 slot = SLOT;
-
-	assert_int_equal(bpf_map_update_elem(gate_fd(gate_port->maps.containers), &slot, &container,
-					     BPF_ANY),
-			 0);
+	harness_put(gate_port->maps.offers, &slot, &offer);
 }
 
 static void set_world(enum stage stage)
 {
 	const struct skep_port port = {
 		.container = SLOT, .uplink = GATE_UPLINK, .policy = GATE_POLICY};
-	const __u32 ifindex = GATE_PORT;
 
 	gate_reset();
-	assert_int_equal(
-		bpf_map_update_elem(gate_fd(gate_port->maps.ports), &ifindex, &port, BPF_ANY), 0);
+	gate_set_port(&port);
 	set_offer(SLOT, ETH0);
 	set_offer(SLOT_OTHER, ETH0_OTHER);
-	set_container(NULL);
+	gate_set_container(SLOT, NULL);
 	set_stage(stage, &apart);
 	set_stage(stage, &on_7);
-	consume();
+	asks_read();
 }
 
 /* ---- what comes in ---------------------------------------------------------------- */
@@ -140,50 +94,30 @@ struct arrival {
 	const char *requester;
 };
 
-static __u32 action_in(enum skep_verdict verdict)
-{
-	switch (verdict) {
-	case SKEP_LEASED_ARP:
-	case SKEP_LEASED_IP:
-		return XDP_REDIRECT;
-	case SKEP_PASS_IP_GROUP:
-		return XDP_PASS;
-	default:
-		return XDP_DROP;
-	}
-}
-
 /* A whole frame, as it came in. */
 static void check_held(const struct arrival *a, __u64 since_ns)
 {
-	static struct skep_ask_large expected;
-	const size_t room = a->in.len <= SKEP_ASK_SMALL ? SKEP_ASK_SMALL : SKEP_ASK_LARGE;
-
-	assert_int_equal(consume(), 1);
-	assert_int_equal(record_size, sizeof(struct skep_ask) + room);
-	assert_in_range(record.head.seen_ns, since_ns, harness_clock(CLOCK_MONOTONIC));
-	memset(&expected, 0, sizeof(expected));
-	expected.head = (struct skep_ask){
-		.seen_ns = record.head.seen_ns,
+	const struct skep_ask head = {
 		.address = {harness_ip(IP_LEASED), a->vlan, GATE_UPLINK},
 		.requester = harness_ip(a->requester),
 		.verdict = SKEP_HELD_SETTLING,
 		.frame_len = (__u16)a->in.len,
 	};
-	memcpy(expected.frame, a->in.at, a->in.len);
-	assert_memory_equal(&record, &expected, record_size);
+
+	assert_int_equal(asks_read(), 1);
+	asks_check(&asks.records[0], &head, &a->in, since_ns);
 }
 
 /* Of what is held, the lease knows nothing. */
 static void check_lease(const struct arrival *a, bool went, __u64 coarse_ns)
 {
-	const struct harness_lease *of = a->vlan ? &on_7 : &apart;
+	const struct lease_spec *of = a->vlan ? &on_7 : &apart;
 	struct skep_lease value, expected = lease_in(a->stage, of);
-	const struct skep_addr key = harness_lease_key(of);
+	const struct skep_addr key = lease_key(of);
 
-	assert_int_equal(bpf_map_lookup_elem(gate_fd(gate_port->maps.leases), &key, &value), 0);
+	harness_get(gate_port->maps.leases, &key, &value);
 	if (went)
-		harness_expect_frame(&expected, &value, IN, coarse_ns);
+		lease_expect_frame(&expected, &value, IN, coarse_ns);
 	assert_memory_equal(&value, &expected, sizeof(value));
 }
 
@@ -191,18 +125,14 @@ static void check_arrival(const struct arrival *a)
 {
 	const __u64 now_ns = harness_clock(CLOCK_MONOTONIC);
 	const __u64 coarse_ns = harness_clock(CLOCK_MONOTONIC_COARSE);
-	const struct bytes *out = a->out.at ? &a->out : &a->in;
-	static struct outcome outcome;
 
 	set_world(a->stage);
-	gate_frame(GATE_IN, &a->in, a->verdict, &outcome);
-	assert_int_equal(outcome.action, action_in(a->verdict));
-	harness_check_frame(&outcome, out->at, out->len);
-	check_lease(a, action_in(a->verdict) == XDP_REDIRECT, coarse_ns);
+	gate_check(GATE_IN, &a->in, a->verdict, a->out.at ? &a->out : &a->in);
+	check_lease(a, harness_xdp_action(a->verdict) == XDP_REDIRECT, coarse_ns);
 	if (a->verdict == SKEP_HELD_SETTLING)
 		check_held(a, now_ns);
 	else
-		assert_int_equal(consume(), 0);
+		assert_int_equal(asks_read(), 0);
 }
 
 static void arrives(void **state)
@@ -308,50 +238,43 @@ static void frames_are_held_up_to_a_length(void **state)
 {
 	static const size_t lens[] = {128, 129, 1514, 2048};
 	struct arrival a = {"", SETTLING, .vlan = 0, WAITS_IP};
-	static __u8 frame[FRAME_MAX];
 
 	(void)state;
-	memset(frame, 0xa5, sizeof(frame));
-	memcpy(frame, udp_in.at, udp_in.len);
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
-		a.in = (struct bytes){frame, lens[i]};
+		a.in = harness_longer(&udp_in, lens[i]);
 		check_arrival(&a);
 	}
-	a.in.len = SKEP_ASK_LARGE + 1;
+	a.in = harness_longer(&udp_in, SKEP_ASK_LARGE + 1);
 	a.verdict = SKEP_DROP_ASK_TOO_LONG;
 	check_arrival(&a);
 }
 
 static void the_ring_is_full(void **state)
 {
-	const struct skep_addr key = harness_lease_key(&apart);
+	const struct skep_addr key = lease_key(&apart);
 	static struct outcome outcome;
 	struct skep_lease value;
 
 	(void)state;
 	set_world(SETTLING);
-	for (size_t i = 0; i < ((1 << 20) - 1) / (8 + sizeof(struct skep_ask_small)); i++)
-		harness_run(bpf_program__fd(gate_uplink->progs.uplink), udp_in.at, udp_in.len,
-			    &outcome);
-	gate_frame(GATE_IN, &udp_in, SKEP_DROP_ASK_RING_FULL, &outcome);
-	assert_int_equal(outcome.action, XDP_DROP);
-	assert_int_equal(bpf_map_lookup_elem(gate_fd(gate_port->maps.leases), &key, &value), 0);
+	for (size_t i = 0; i < ASKS_ROOM(1 << 20, ASKS_SMALL_TAKES); i++)
+		harness_run(gate_uplink->progs.uplink, &udp_in, &outcome);
+	gate_check(GATE_IN, &udp_in, SKEP_DROP_ASK_RING_FULL, &udp_in);
+	harness_get(gate_port->maps.leases, &key, &value);
 	assert_int_equal(value.packets_in, 10);
-	consume();
+	asks_read();
 }
 
 static void panic_holds_nothing(void **state)
 {
 	static const struct skep_settings panic = {.flags = SKEP_SETTING_PANIC};
-	static struct outcome outcome;
 
 	(void)state;
 	for (enum stage stage = CLAIMED; stage <= SETTLING; stage++) {
 		set_world(stage);
 		gate_set_settings(&panic);
-		gate_frame(GATE_IN, &udp_in, SKEP_DROP_PANIC, &outcome);
-		assert_int_equal(outcome.action, XDP_DROP);
-		assert_int_equal(consume(), 0);
+		gate_check(GATE_IN, &udp_in, SKEP_DROP_PANIC, &udp_in);
+		assert_int_equal(asks_read(), 0);
 	}
 }
 
@@ -375,19 +298,14 @@ static void departs(void **state)
 {
 	static const struct bytes syn = BYTES(TO_LEASE TYPE_IPV4 SYN_IN);
 	const struct departure *d = *state;
-	const struct bytes *out = d->out.at ? &d->out : &d->in;
 	static struct outcome outcome;
-	__u32 action;
 
 	set_world(CLAIMED);
 	gate_frame(GATE_IN, &syn, SKEP_LEASED_IP, &outcome);
 	set_stage(d->stage, &apart);
 	if (d->never_waited)
 		set_offer(SLOT, MAC_NONE);
-	gate_frame(GATE_OUT, &d->in, d->verdict, &outcome);
-	gate_passes(GATE_OUT, d->verdict, &action);
-	assert_int_equal(outcome.action, action);
-	harness_check_frame(&outcome, out->at, out->len);
+	gate_check(GATE_OUT, &d->in, d->verdict, d->out.at ? &d->out : &d->in);
 }
 
 #define FROM_ETH0 MAC_ROUTER ETH0
@@ -547,22 +465,19 @@ static void skepd_is_told_of_what_it_knows(void **state)
 {
 	(void)state;
 	set_world(SETTLED);
-	set_container(IP_NEIGHBOUR);
+	gate_set_container(SLOT, IP_NEIGHBOUR);
 	listen_to_notices();
 	check_told_of(IP_NEIGHBOUR);
 }
 
 static int setup(void **state)
 {
-	if (gate_setup(state))
-		return -1;
-	ring = ring_buffer__new(gate_fd(gate_uplink->maps.asks), on_record, NULL, NULL);
-	return ring ? 0 : -1;
+	return gate_setup(state) ? -1 : asks_open(gate_uplink->maps.asks);
 }
 
 static int teardown(void **state)
 {
-	ring_buffer__free(ring);
+	asks_close();
 	return gate_teardown(state);
 }
 
@@ -579,7 +494,5 @@ int main(void)
 
 	table_add(&table, arrivals, arrives);
 	table_add(&table, departures, departs);
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		table_add_test(&table, others[i]);
-	return table_run(&table, "unsettled", setup, teardown);
+	return harness_run_tests(&table, others, ARRAY_SIZE(others), "unsettled", setup, teardown);
 }

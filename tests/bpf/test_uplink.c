@@ -2,23 +2,11 @@
 /*
  * The uplink program: a table of frames, what becomes of each, and what it leaves behind in the
  * maps and in the ring. Runs in the kernel but on no NIC; where a redirected frame arrives is
- * test_wire.c's to see.
+ * test_wire.c's to see. Budgets are for test_bind_budget.c, and what hosts do for test_hosts.c.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "uplink_world.h"
 
-#include <arpa/inet.h>
-#include <cmocka.h>
-#include <linux/bpf.h>
-#include <pthread.h>
-
-#include "../table.h"
-#include "harness.h"
-#include "uplink.skel.h"
-
-#define UPLINK 3 /* neither the first, nor the only one with leases and ranges */
+#include "leases.h"
 
 #define IP_OUTSIDE "\xcb\x00\x71\x05"	   /* 203.0.113.5, leased though no range has it */
 #define IP_HOLE "\x0a\x42\x04\x4d"	   /* 10.66.4.77, excluded alone */
@@ -27,8 +15,6 @@
 #define IP_SECOND "\x0a\x42\x04\x15"	   /* 10.66.4.21, leased to who has 10.66.4.3 as well */
 
 #define MAC_SECOND "\x00\x25\x90\x21\x21\x21"
-#define MAC_DARK "\x00\x25\x90\xeb\x3c\x47"   /* of 10.66.4.2, by the settings below */
-#define MAC_DARK_7 "\x00\x25\x90\xfd\xf0\x68" /* of 10.66.4.2 on VLAN 7 */
 
 /* SECOND is a further address of the container that has PLAIN: its link address is PLAIN's. */
 enum lease {
@@ -43,7 +29,7 @@ enum lease {
 	LEASES,
 };
 
-static const struct harness_lease leases[LEASES] = {
+static const struct lease_spec leases[LEASES] = {
 	[PLAIN] = {IP_LEASED, MAC_LEASE, NULL, 0, UPLINK, 101},
 	[TAGGED] = {IP_LEASED, MAC_TAGGED, NULL, 7, UPLINK, 102},
 	[OUTSIDE] = {IP_OUTSIDE, MAC_OTHER, NULL, 0, UPLINK, 103},
@@ -59,113 +45,38 @@ static const struct {
 	__u16 vlan, uplink;
 	__u8 excluded;
 } ranges[] = {
-	{"\x0a\x42\x00\x00", 16, 0, UPLINK, 0},
-	{"\x0a\x42\x00\x00", 24, 0, UPLINK, 1},
+	{IP_NETWORK, 16, 0, UPLINK, 0},
+	{IP_NETWORK, 24, 0, UPLINK, 1},
 	{IP_HOLE, 32, 0, UPLINK, 1},
-	{"\x0a\x42\x00\x00", 16, 7, UPLINK, 0},
+	{IP_NETWORK, 16, 7, UPLINK, 0},
 	{"\xc0\x00\x02\x00", 24, 9, UPLINK, 0},
 	{"\xc0\x00\x02\x00", 24, 0, UPLINK - 1, 0},
 	{"\x0a\x42\x04\x00", 24, 0, UPLINK + 1, 1},
 };
 
-/* What the ring has brought. */
-struct ring {
-	struct ring_buffer *buffer;
-	struct skep_ask_large last;
-	size_t size;
-	unsigned int n;
-};
-
-static struct uplink_bpf *skel;
-static struct ring ring;
-
-static int fd_of(const struct bpf_map *map)
-{
-	return bpf_map__fd(map);
-}
-
-static int program(void)
-{
-	return bpf_program__fd(skel->progs.uplink);
-}
-
-static int on_record(void *data, void *record, size_t size)
-{
-	struct ring *to = data;
-
-	if (size > sizeof(to->last))
-		return -E2BIG;
-	memset(&to->last, 0xa5, sizeof(to->last));
-	memcpy(&to->last, record, size);
-	to->size = size;
-	to->n++;
-	return 0;
-}
-
-/* Takes what waits in the ring; returns how many records that were. */
-static unsigned int consume(void)
-{
-	ring.n = 0;
-	assert_true(ring_buffer__consume(ring.buffer) >= 0);
-	return ring.n;
-}
-
 /* ---- the world ------------------------------------------------------------- */
 
 static void set_leases(void)
 {
-	harness_set_leases(fd_of(skel->maps.leases), leases, LEASES);
+	lease_set_all(skel->maps.leases, leases, LEASES);
 }
 
 static void set_ranges(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
-		struct skep_range_key key = {
-			.prefixlen = SKEP_RANGE_KEY_BITS + ranges[i].bits,
-			.uplink = ranges[i].uplink,
-			.vlan = ranges[i].vlan,
+		const struct skep_addr first = {
 			.ip = harness_ip(ranges[i].ip),
+			.vlan = ranges[i].vlan,
+			.uplink = ranges[i].uplink,
 		};
-		struct skep_range value = {
+		const struct skep_range_key key = world_range_key(&first, ranges[i].bits);
+		const struct skep_range range = {
 			.flags = ranges[i].excluded ? SKEP_RANGE_EXCLUDED : 0,
 			.density = ~0U,
 		};
 
-		assert_int_equal(
-			bpf_map_update_elem(fd_of(skel->maps.ranges), &key, &value, BPF_ANY), 0);
+		harness_put(skel->maps.ranges, &key, &range);
 	}
-}
-
-/* Link addresses begin with this prefix, and follow from a key of zeros. */
-static void set_settings(const struct skep_settings *value)
-{
-	struct skep_settings s = *value;
-	__u32 only = 0;
-
-	s.n_ouis = 1;
-	memcpy(s.ouis[0], "\x00\x25\x90", sizeof(s.ouis[0]));
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.settings), &only, &s, BPF_ANY), 0);
-}
-
-static void set_uplink(void)
-{
-	const struct skep_uplink uplink = {
-		.first = 0x0a420000,
-		.last = 0xc00002ff,
-	};
-	__u32 ordinal = UPLINK;
-
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.uplinks), &ordinal, &uplink, BPF_ANY),
-			 0);
-}
-
-/* Nobody has been heard yet; what hosts do is for test_hosts.c. */
-static void forget_hosts(void)
-{
-	struct skep_addr key;
-
-	while (!bpf_map_get_next_key(fd_of(skel->maps.hosts), NULL, &key))
-		assert_int_equal(bpf_map_delete_elem(fd_of(skel->maps.hosts), &key), 0);
 }
 
 /* ---- one frame ------------------------------------------------------------- */
@@ -188,48 +99,20 @@ struct row {
 	struct skep_settings settings;
 };
 
-static enum xdp_action action_of(enum skep_verdict verdict)
-{
-	switch (verdict) {
-	case SKEP_LEASED_ARP:
-	case SKEP_LEASED_IP:
-		return XDP_REDIRECT;
-	case SKEP_DROP_WRONG_MAC:
-	case SKEP_ASK_ARP:
-	case SKEP_ASK_IP:
-	case SKEP_DROP_ASK_RING_FULL:
-	case SKEP_DROP_ASK_TOO_LONG:
-	case SKEP_DROP_BUDGET:
-	case SKEP_DROP_BUDGET_REQUESTER:
-		return XDP_DROP;
-	default:
-		return XDP_PASS;
-	}
-}
-
-/* The record is as expected to its last byte, the room behind the frame included. */
 static void check_record(const struct row *row, __u64 since_ns)
 {
-	static struct skep_ask_large expected;
-	size_t room = row->in.len <= SKEP_ASK_SMALL ? SKEP_ASK_SMALL : SKEP_ASK_LARGE;
-
-	assert_int_equal(consume(), 1);
-	assert_int_equal(ring.size, sizeof(struct skep_ask) + room);
-	assert_in_range(ring.last.head.seen_ns, since_ns, harness_clock(CLOCK_MONOTONIC));
-	memset(&expected, 0, sizeof(expected));
-	expected.head = (struct skep_ask){
-		.seen_ns = ring.last.head.seen_ns,
-		.address.ip = harness_ip(row->asked),
-		.address.vlan = row->vlan,
-		.address.uplink = UPLINK,
+	const struct skep_ask head = {
+		.address = world_address(row->asked, row->vlan),
 		.requester = harness_ip(row->requester),
 		.verdict = row->verdict,
 		.frame_len = row->in.len,
 	};
-	memcpy(expected.frame, row->in.at, row->in.len);
-	assert_memory_equal(&ring.last, &expected, ring.size);
+
+	assert_int_equal(asks_read(), 1);
+	asks_check(&asks.records[0], &head, &row->in, since_ns);
 }
 
+/* Nobody has been heard before. */
 static void check_row(const struct row *row)
 {
 	__u64 now_ns = harness_clock(CLOCK_MONOTONIC);
@@ -237,20 +120,17 @@ static void check_row(const struct row *row)
 	const struct bytes *out = row->out.at ? &row->out : &row->in;
 	static struct outcome outcome;
 
-	forget_hosts();
+	harness_empty(skel->maps.hosts);
 	set_leases();
-	set_settings(&row->settings);
-	consume();
-	harness_mark(fd_of(skel->maps.counters));
-	harness_run(program(), row->in.at, row->in.len, &outcome);
-	harness_check_counted(fd_of(skel->maps.counters), row->verdict);
-	assert_int_equal(outcome.action, action_of(row->verdict));
-	harness_check_frame(&outcome, out->at, out->len);
-	harness_check_leases(fd_of(skel->maps.leases), leases, LEASES, row->lease, IN, coarse_ns);
+	world_set_settings(&row->settings);
+	asks_read();
+	world_becomes(&row->in, row->verdict, &outcome);
+	harness_check_frame(&outcome, out);
+	lease_check_all(skel->maps.leases, leases, LEASES, row->lease, IN, coarse_ns);
 	if (row->verdict == SKEP_ASK_ARP || row->verdict == SKEP_ASK_IP)
 		check_record(row, now_ns);
 	else
-		assert_int_equal(consume(), 0);
+		assert_int_equal(asks_read(), 0);
 }
 
 static void becomes(void **state)
@@ -260,15 +140,10 @@ static void becomes(void **state)
 
 /* ---- the table ------------------------------------------------------------- */
 
-#define TO_ALL MAC_ALL MAC_ROUTER
 #define TO_LEASE MAC_LEASE MAC_ROUTER
 #define TO_TAGGED MAC_TAGGED MAC_ROUTER
 #define TO_OTHER MAC_OTHER MAC_ROUTER
-#define TO_DARK MAC_DARK MAC_ROUTER
-#define TO_DARK_7 MAC_DARK_7 MAC_ROUTER
 #define TO_SECOND MAC_SECOND MAC_ROUTER
-#define ASK(ip) WHO_HAS(MAC_ROUTER, IP_ROUTER, ip)
-#define PING(ip) IPV4(IP_CLIENT, ip)
 #define PASSES(what) .verdict = SKEP_PASS_##what
 #define LEASED(what, whose) .verdict = SKEP_LEASED_##what, .lease = (whose)
 #define HELD_ARP(ip) .verdict = SKEP_ASK_ARP, .asked = (ip), .requester = IP_ROUTER
@@ -543,30 +418,18 @@ static const struct bytes leased_ip = BYTES(TO_LEASE TYPE_IPV4 PING(IP_LEASED));
 static const struct bytes leased_tagged = BYTES(TO_TAGGED TAG_7 TYPE_IPV4 PING(IP_LEASED));
 static const struct bytes foreign_ip = BYTES(TO_OTHER TYPE_IPV4 PING(IP_FOREIGN));
 
-/* The frame with more behind it, up to @len bytes. */
-static struct bytes longer(const struct bytes *frame, size_t len)
-{
-	static __u8 buf[FRAME_MAX];
-
-	assert_in_range(len, frame->len, sizeof(buf));
-	for (size_t i = 0; i < len; i++)
-		buf[i] = (__u8)(0x80 | (i * 7 + i / 256));
-	memcpy(buf, frame->at, frame->len);
-	return (struct bytes){buf, len};
-}
-
 static void held_up_to_its_length(const struct bytes *frame, const struct row *as)
 {
 	static const size_t lens[] = {60, 127, 128, 129, 130, 1500, 1514, 1518, 2047, 2048};
 	struct row row = *as;
 
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
-		row.in = longer(frame, lens[i]);
+		row.in = harness_longer(frame, lens[i]);
 		check_row(&row);
 	}
 	row.verdict = SKEP_DROP_ASK_TOO_LONG;
 	for (size_t len = 2049; len < 3000; len += 500) {
-		row.in = longer(frame, len);
+		row.in = harness_longer(frame, len);
 		check_row(&row);
 	}
 }
@@ -590,7 +453,7 @@ static void redirected_frames_of_any_length(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
-		row.in = longer(&leased_ip, lens[i]);
+		row.in = harness_longer(&leased_ip, lens[i]);
 		check_row(&row);
 	}
 }
@@ -604,7 +467,7 @@ static void untagged_frames_of_any_length(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
-		row.in = longer(&leased_tagged, lens[i]);
+		row.in = harness_longer(&leased_tagged, lens[i]);
 		memcpy(out, row.in.at, 12);
 		memcpy(out + 12, row.in.at + 16, row.in.len - 16);
 		row.out = (struct bytes){out, row.in.len - 4};
@@ -619,7 +482,7 @@ static void passed_frames_of_any_length(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
-		row.in = longer(&foreign_ip, lens[i]);
+		row.in = harness_longer(&foreign_ip, lens[i]);
 		check_row(&row);
 	}
 }
@@ -657,16 +520,6 @@ static void cut_off_anywhere(void **state)
 
 /* ---- many frames ----------------------------------------------------------- */
 
-static void send_many(const struct bytes *frame, unsigned int n, __u32 action)
-{
-	static struct outcome outcome;
-
-	for (unsigned int i = 0; i < n; i++) {
-		harness_run(program(), frame->at, frame->len, &outcome);
-		assert_int_equal(outcome.action, action);
-	}
-}
-
 /* Leaves the ring empty, and nowhere in it a zero by chance: a record that is not cleared would
  * show. */
 static void soil_the_ring(void)
@@ -677,53 +530,42 @@ static void soil_the_ring(void)
 	memset(frame, 0xff, sizeof(frame));
 	memcpy(frame, dark_ip.at, dark_ip.len);
 	for (int round = 0; round < 8; round++) {
-		send_many(&soiled, 64, XDP_DROP);
-		assert_int_equal(consume(), 64);
+		world_all_become(&soiled, 64, SKEP_ASK_IP);
+		assert_int_equal(asks_read(), 64);
 	}
 }
 
 static void leases_count_their_frames(void **state)
 {
-	struct skep_addr key = harness_lease_key(&leases[PLAIN]);
+	struct skep_addr key = lease_key(&leases[PLAIN]);
 	struct skep_lease lease;
 
 	(void)state;
 	set_leases();
-	harness_mark(fd_of(skel->maps.counters));
-	send_many(&leased_ip, 10, XDP_REDIRECT);
-	harness_check_counted_n(fd_of(skel->maps.counters), SKEP_LEASED_IP, 10);
-	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.leases), &key, &lease), 0);
+	world_all_become(&leased_ip, 10, SKEP_LEASED_IP);
+	harness_get(skel->maps.leases, &key, &lease);
 	assert_int_equal(lease.packets_in, 10 + 10);
 }
-
-/* Bytes of the ring that a record takes: the kernel puts 8 before it and aligns to 8. */
-#define SMALL_TAKES (8 + sizeof(struct skep_ask_small))
-#define LARGE_TAKES (8 + sizeof(struct skep_ask_large))
 
 static void check_full(const struct bytes *frame)
 {
 	static struct outcome outcome;
 
-	harness_mark(fd_of(skel->maps.counters));
-	harness_run(program(), frame->at, frame->len, &outcome);
-	harness_check_counted(fd_of(skel->maps.counters), SKEP_DROP_ASK_RING_FULL);
-	assert_int_equal(outcome.action, XDP_DROP);
-	harness_check_frame(&outcome, frame->at, frame->len);
+	world_becomes(frame, SKEP_DROP_ASK_RING_FULL, &outcome);
+	harness_check_frame(&outcome, frame);
 }
 
 static void the_ring_is_full(void **state)
 {
 	__u32 size = bpf_map__max_entries(skel->maps.asks);
-	unsigned int n = (__u32)((size - 1) / SMALL_TAKES);
+	unsigned int n = ASKS_ROOM(size, ASKS_SMALL_TAKES);
 
 	(void)state;
 	assert_int_equal(size, 1 << 20);
-	harness_mark(fd_of(skel->maps.counters));
-	send_many(&dark_arp, n, XDP_DROP);
-	harness_check_counted_n(fd_of(skel->maps.counters), SKEP_ASK_ARP, n);
+	world_all_become(&dark_arp, n, SKEP_ASK_ARP);
 	check_full(&dark_arp);
 	check_full(&dark_ip);
-	assert_int_equal(consume(), n);
+	assert_int_equal(asks_read(), n);
 	/* The next asks are heard again. */
 	check_row(&(struct row){.name = "", .in = dark_arp, HELD_ARP(IP_DARK)});
 }
@@ -731,274 +573,16 @@ static void the_ring_is_full(void **state)
 static void the_ring_has_room_for_a_small_record_only(void **state)
 {
 	__u32 size = bpf_map__max_entries(skel->maps.asks);
-	unsigned int n = (__u32)((size - 1) / LARGE_TAKES);
+	unsigned int n = ASKS_ROOM(size, ASKS_LARGE_TAKES);
 	struct bytes large;
 
 	(void)state;
-	assert_true((size - 1) % LARGE_TAKES >= SMALL_TAKES);
-	large = longer(&dark_ip, 129);
-	harness_mark(fd_of(skel->maps.counters));
-	send_many(&large, n, XDP_DROP);
-	harness_check_counted_n(fd_of(skel->maps.counters), SKEP_ASK_IP, n);
+	assert_true((size - 1) % ASKS_LARGE_TAKES >= ASKS_SMALL_TAKES);
+	large = harness_longer(&dark_ip, 129);
+	world_all_become(&large, n, SKEP_ASK_IP);
 	check_full(&large);
-	send_many(&dark_ip, 1, XDP_DROP);
-	assert_int_equal(consume(), n + 1);
-}
-
-/* ---- budgets --------------------------------------------------------------- */
-
-#define HOUR 3600000000000ULL
-#define UNTOUCHED 12345
-
-static __u64 farm_bucket(void)
-{
-	__u32 only = 0;
-	__u64 tat;
-
-	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.bind_budget), &only, &tat), 0);
-	return tat;
-}
-
-static void set_farm_bucket(__u64 tat)
-{
-	__u32 only = 0;
-
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.bind_budget), &only, &tat, BPF_ANY),
-			 0);
-}
-
-static bool is_known(const char *ip, __u16 vlan)
-{
-	struct skep_addr key = {.ip = harness_ip(ip), .vlan = vlan, .uplink = UPLINK};
-	__u64 tat;
-
-	return !bpf_map_lookup_elem(fd_of(skel->maps.requesters), &key, &tat);
-}
-
-static unsigned int count_requesters(void)
-{
-	struct skep_addr key, *last = NULL;
-	unsigned int n = 0;
-
-	while (!bpf_map_get_next_key(fd_of(skel->maps.requesters), last, &key)) {
-		last = &key;
-		n++;
-	}
-	return n;
-}
-
-static void forget_requesters(void)
-{
-	struct skep_addr key;
-
-	while (!bpf_map_get_next_key(fd_of(skel->maps.requesters), NULL, &key))
-		assert_int_equal(bpf_map_delete_elem(fd_of(skel->maps.requesters), &key), 0);
-}
-
-/* An empty ring, full buckets, and these settings. */
-static int begin(const struct skep_settings *value)
-{
-	consume();
-	set_leases();
-	set_settings(value);
-	set_farm_bucket(0);
-	forget_requesters();
-	return fd_of(skel->maps.counters);
-}
-
-/* Each of @n frames becomes just this. */
-static void check_many(const struct bytes *frame, unsigned int n, enum skep_verdict verdict)
-{
-	int counters = fd_of(skel->maps.counters);
-
-	harness_mark(counters);
-	send_many(frame, n, action_of(verdict));
-	harness_check_counted_n(counters, verdict, n);
-	assert_int_equal(consume(), verdict == SKEP_ASK_ARP || verdict == SKEP_ASK_IP ? n : 0);
-}
-
-static const struct bytes from_second_asker =
-	BYTES(TO_ALL TYPE_ARP WHO_HAS(MAC_OTHER, IP_FOREIGN, IP_DARK));
-static const struct bytes dark_arp_tagged = BYTES(TO_ALL TAG_7 TYPE_ARP ASK(IP_DARK));
-
-/* Whoever asks, and for whatever. */
-static void the_farm_has_a_budget(void **state)
-{
-	static const struct skep_settings three = {.bind_interval_ns = HOUR,
-						   .bind_burst_ns = 3 * HOUR};
-
-	(void)state;
-	begin(&three);
-	check_many(&dark_arp, 1, SKEP_ASK_ARP);
-	check_many(&dark_ip, 1, SKEP_ASK_IP);
-	check_many(&from_second_asker, 1, SKEP_ASK_ARP);
-	check_many(&dark_arp, 10, SKEP_DROP_BUDGET);
-	check_many(&dark_ip, 10, SKEP_DROP_BUDGET);
-	check_many(&from_second_asker, 10, SKEP_DROP_BUDGET);
-	assert_int_equal(count_requesters(), 0);
-	check_many(&leased_ip, 10, SKEP_LEASED_IP);
-}
-
-static void each_requester_has_a_budget(void **state)
-{
-	static const struct skep_settings two = {
-		.bind_interval_ns = HOUR,
-		.bind_burst_ns = 100 * HOUR,
-		.requester_interval_ns = HOUR,
-		.requester_burst_ns = 2 * HOUR,
-	};
-	__u64 before;
-
-	(void)state;
-	begin(&two);
-	check_many(&dark_arp, 2, SKEP_ASK_ARP);
-	before = farm_bucket();
-	check_many(&dark_arp, 10, SKEP_DROP_BUDGET_REQUESTER);
-	assert_int_equal(farm_bucket(), before);
-	check_many(&from_second_asker, 2, SKEP_ASK_ARP);
-	check_many(&from_second_asker, 10, SKEP_DROP_BUDGET_REQUESTER);
-	check_many(&dark_ip, 2, SKEP_ASK_IP);
-	check_many(&dark_ip, 10, SKEP_DROP_BUDGET_REQUESTER);
-	/* Who has the same address on another VLAN is somebody else. */
-	check_many(&dark_arp_tagged, 2, SKEP_ASK_ARP);
-	check_many(&dark_arp_tagged, 10, SKEP_DROP_BUDGET_REQUESTER);
-	assert_int_equal(count_requesters(), 4);
-	assert_true(is_known(IP_ROUTER, 0) && is_known(IP_ROUTER, 7));
-	assert_true(is_known(IP_FOREIGN, 0) && is_known(IP_CLIENT, 0));
-}
-
-/* The bucket holds the moment it is full again: as if the time had passed. */
-static void budgets_come_back(void **state)
-{
-	static const struct skep_settings one = {.bind_interval_ns = HOUR, .bind_burst_ns = HOUR};
-	__u64 now, tat;
-
-	(void)state;
-	begin(&one);
-	now = harness_clock(CLOCK_MONOTONIC);
-	check_many(&dark_arp, 1, SKEP_ASK_ARP);
-	assert_in_range(farm_bucket(), now + HOUR, harness_clock(CLOCK_MONOTONIC) + HOUR);
-	tat = farm_bucket();
-	check_many(&dark_arp, 1, SKEP_DROP_BUDGET);
-	assert_int_equal(farm_bucket(), tat);
-	set_farm_bucket(tat - HOUR);
-	check_many(&dark_arp, 1, SKEP_ASK_ARP);
-	check_many(&dark_arp, 1, SKEP_DROP_BUDGET);
-}
-
-static void without_limits_nobody_is_remembered(void **state)
-{
-	static const struct skep_settings none = {.bind_burst_ns = HOUR,
-						  .requester_burst_ns = HOUR};
-
-	(void)state;
-	begin(&none);
-	set_farm_bucket(UNTOUCHED);
-	check_many(&dark_arp, 100, SKEP_ASK_ARP);
-	assert_int_equal(farm_bucket(), UNTOUCHED);
-	assert_int_equal(count_requesters(), 0);
-}
-
-/* Neither frames for leases, nor those that are too long to be held, cost anybody anything. */
-static void only_asks_are_counted(void **state)
-{
-	static const struct skep_settings one = {
-		.bind_interval_ns = HOUR,
-		.bind_burst_ns = HOUR,
-		.requester_interval_ns = HOUR,
-		.requester_burst_ns = HOUR,
-	};
-	struct bytes too_long;
-
-	(void)state;
-	begin(&one);
-	check_many(&leased_ip, 10, SKEP_LEASED_IP);
-	check_many(&foreign_ip, 10, SKEP_PASS_NO_RANGE);
-	too_long = longer(&dark_ip, SKEP_ASK_LARGE + 1);
-	check_many(&too_long, 10, SKEP_DROP_ASK_TOO_LONG);
-	assert_int_equal(farm_bucket(), 0);
-	assert_int_equal(count_requesters(), 0);
-	check_many(&dark_ip, 1, SKEP_ASK_IP);
-}
-
-/* A sender that forges its address finds a full bucket each time, but the farm's stays in force,
- * and the map holds no more than it has room for. */
-static void forged_requesters_are_forgotten(void **state)
-{
-	static const struct skep_settings s = {
-		.bind_interval_ns = HOUR,
-		.requester_interval_ns = HOUR,
-		.requester_burst_ns = HOUR,
-	};
-	static struct outcome outcome;
-	__u8 frame[64];
-	int counters = begin(&s);
-
-	(void)state;
-	memcpy(frame, dark_arp.at, dark_arp.len);
-	harness_mark(counters);
-	for (__u32 i = 0; i < 3 * SKEP_REQUESTERS_MAX; i++) {
-		__be32 forged = htonl(0x0b000001 + i); /* 11.0.0.1 and on */
-
-		memcpy(frame + 28, &forged, sizeof(forged));
-		harness_run(program(), frame, dark_arp.len, &outcome);
-	}
-	harness_check_counted_n(counters, SKEP_DROP_BUDGET, 3 * SKEP_REQUESTERS_MAX);
-	assert_in_range(count_requesters(), SKEP_REQUESTERS_MAX / 2, SKEP_REQUESTERS_MAX);
-}
-
-/* ---- several CPUs at once -------------------------------------------------- */
-
-#define THREADS 2
-#define ALLOWED 5000 /* fewer than the ring holds */
-
-static void *flood(void *err)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = dark_arp.at,
-		    .data_size_in = (__u32)dark_arp.len, .repeat = 10 * ALLOWED);
-
-	*(int *)err = bpf_prog_test_run_opts(program(), &opts);
-	return NULL;
-}
-
-/* Just as many were let through as the budget has, and as many records are in the ring. */
-static void check_flood(const struct skep_settings *value, enum skep_verdict refused)
-{
-	int counters = begin(value), errs[THREADS];
-	pthread_t threads[THREADS];
-
-	harness_mark(counters);
-	for (int i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, flood, &errs[i]), 0);
-	for (int i = 0; i < THREADS; i++) {
-		assert_int_equal(pthread_join(threads[i], NULL), 0);
-		assert_int_equal(errs[i], 0);
-	}
-	assert_int_equal(harness_counter(counters, SKEP_ASK_ARP) - counted_before[SKEP_ASK_ARP],
-			 ALLOWED);
-	assert_int_equal(harness_counter(counters, refused) - counted_before[refused],
-			 THREADS * 10 * ALLOWED - ALLOWED);
-	assert_int_equal(consume(), ALLOWED);
-}
-
-static void a_flood_by_several_cpus_stays_within_the_farms_budget(void **state)
-{
-	static const struct skep_settings s = {.bind_interval_ns = HOUR,
-					       .bind_burst_ns = ALLOWED * HOUR};
-
-	(void)state;
-	check_flood(&s, SKEP_DROP_BUDGET);
-}
-
-static void a_flood_by_several_cpus_stays_within_the_requesters_budget(void **state)
-{
-	static const struct skep_settings s = {
-		.requester_interval_ns = HOUR,
-		.requester_burst_ns = ALLOWED * HOUR,
-	};
-
-	(void)state;
-	check_flood(&s, SKEP_DROP_BUDGET_REQUESTER);
+	world_all_become(&dark_ip, 1, SKEP_ASK_IP);
+	assert_int_equal(asks_read(), n + 1);
 }
 
 /* What the program binds by itself is for test_bind.c. */
@@ -1009,36 +593,20 @@ static void every_verdict_was_seen(void **state)
 						  SKEP_HELD_SETTLING};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(binds); i++)
-		verdict_seen[binds[i]] = true;
+	harness_seen_elsewhere(binds, ARRAY_SIZE(binds));
 	harness_check_seen(verdicts, ARRAY_SIZE(verdicts));
 }
 
 static int setup(void **state)
 {
-	(void)state;
-	skel = uplink_bpf__open();
-	if (!skel)
-		return -1;
-	harness_private_maps(skel->obj);
-	skel->rodata->uplink_ordinal = UPLINK;
-	if (uplink_bpf__load(skel))
-		return -1;
-	ring.buffer = ring_buffer__new(fd_of(skel->maps.asks), on_record, &ring, NULL);
-	if (!ring.buffer)
+	static const struct skep_uplink uplink = {.first = 0x0a420000, .last = 0xc00002ff};
+
+	if (world_setup(state))
 		return -1;
 	set_ranges();
-	set_uplink();
-	set_settings(&(struct skep_settings){});
+	world_set_uplink(&uplink);
+	world_set_settings(&(struct skep_settings){});
 	soil_the_ring();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	ring_buffer__free(ring.buffer);
-	uplink_bpf__destroy(skel);
 	return 0;
 }
 
@@ -1053,20 +621,11 @@ int main(void)
 		cmocka_unit_test(leases_count_their_frames),
 		cmocka_unit_test(the_ring_is_full),
 		cmocka_unit_test(the_ring_has_room_for_a_small_record_only),
-		cmocka_unit_test(the_farm_has_a_budget),
-		cmocka_unit_test(each_requester_has_a_budget),
-		cmocka_unit_test(budgets_come_back),
-		cmocka_unit_test(without_limits_nobody_is_remembered),
-		cmocka_unit_test(only_asks_are_counted),
-		cmocka_unit_test(forged_requesters_are_forgotten),
-		cmocka_unit_test(a_flood_by_several_cpus_stays_within_the_farms_budget),
-		cmocka_unit_test(a_flood_by_several_cpus_stays_within_the_requesters_budget),
 		cmocka_unit_test(every_verdict_was_seen),
 	};
 	static struct table table;
 
 	table_add(&table, rows, becomes);
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		table_add_test(&table, others[i]);
-	return table_run(&table, "uplink", setup, teardown);
+	return harness_run_tests(&table, others, ARRAY_SIZE(others), "uplink", setup,
+				 world_teardown);
 }

@@ -4,14 +4,8 @@
  * kernel gives up at a million; a program that nears its budget here has become harder to verify
  * than to read, and might be refused by an older kernel. Loads the programs and runs nothing.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "harness.h"
+
 #include "port.skel.h"
 #include "uplink.skel.h"
 

@@ -4,23 +4,18 @@
  * timer of its CPU comes. The timer comes rarely here, so that no test is ever late; how soon it
  * has to come is three numbers, looked at before the program is loaded.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "uplink_world.h"
 
-#include <cmocka.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <poll.h>
 
-#include "harness.h"
+#include "cpus.h"
 #include "idle.h"
+#include "leases.h"
+#include "packets.h"
 #include "port.skel.h"
 #include "skep/policy.h"
-#include "uplink.skel.h"
 
-#define UPLINK 3
 #define TEMPLATE 2
 #define SLOTS 64
 #define INTRUDER 65 /* the slot of one that reflections are made for */
@@ -33,14 +28,7 @@
 #define LATER_MS 50 /* a third of RARELY_NS */
 #define LONG_MS 200 /* ten thousand times IDLE_TIMER_NS */
 
-#define TO_ALL MAC_ALL MAC_ROUTER
-#define IP_DAEMON "\x0a\x43\x00\x05"	    /* 10.67.0.5, in a range that is left to skepd */
-#define MAC_DARK "\x00\x25\x90\xeb\x3c\x47" /* of 10.66.4.2, by the settings below */
-#define ASK(ip) WHO_HAS(MAC_ROUTER, IP_ROUTER, ip)
-#define UDP_TO(ip)                                                      \
-	"\x45\x00\x00\x20\x12\x34\x40\x00\x40\x11\x00\x00" IP_CLIENT ip \
-	"\x9c\x40\x00\x35\x00\x0c\x00\x00data"
-
+#define IP_DAEMON "\x0a\x43\x00\x05" /* 10.67.0.5, in a range that is left to skepd */
 /* As user space sees a CPU's value of `waker`. */
 struct waker {
 	__u64 timer[2];
@@ -51,102 +39,62 @@ struct waker {
 
 static const struct bytes ask = BYTES(TO_ALL TYPE_ARP ASK(IP_DARK));
 static const struct bytes ask_daemon = BYTES(TO_ALL TYPE_ARP ASK(IP_DAEMON));
-static const struct bytes udp = BYTES(MAC_DARK MAC_ROUTER TYPE_IPV4 UDP_TO(IP_DARK));
+static const struct bytes udp =
+	BYTES(MAC_DARK MAC_ROUTER TYPE_IPV4 UDP_PACKET(IP_CLIENT, IP_DARK, PORT_X, PORT_53));
 static const struct bytes announce =
 	BYTES(MAC_ALL MAC_OTHER TYPE_ARP WHO_HAS(MAC_OTHER, IP_DARK, IP_DARK));
 
 /* What an intruder sends to somebody who is not there. */
 static const struct bytes stray =
-	BYTES(MAC_ROUTER MAC_LEASE TYPE_IPV4
-	      "\x45\x00\x00\x20\x12\x34\x40\x00\x40\x11\x00\x00" IP_LEASED IP_CLIENT
-	      "\x9c\x40\x00\x35\x00\x0c\x00\x00"
-	      "data");
+	BYTES(MAC_ROUTER MAC_LEASE TYPE_IPV4 UDP_PACKET(IP_LEASED, IP_CLIENT, PORT_X, PORT_53));
 
-static struct uplink_bpf *skel, *second; /* of two uplinks, on the same maps */
+static struct uplink_bpf *second; /* of two uplinks, on the same maps */
 static struct port_bpf *port;
-static struct ring_buffer *ring;
-static enum skep_verdict told[2 * IDLE_DEFERRED];
-static struct skep_addr told_of[2 * IDLE_DEFERRED];
-static unsigned int n_told;
 static int queue, watch;
-static cpu_set_t allowed;
-static __u32 cpu; /* nearly all is on this one */
-
-static int fd_of(const struct bpf_map *map)
-{
-	return bpf_map__fd(map);
-}
-
-static int on_record(void *data, void *record, size_t size)
-{
-	(void)data;
-	(void)size;
-	assert_in_range(n_told, 0, ARRAY_SIZE(told) - 1);
-	told[n_told] = ((const struct skep_ask *)record)->verdict;
-	told_of[n_told++] = ((const struct skep_ask *)record)->address;
-	return 0;
-}
-
-static unsigned int consume(void)
-{
-	n_told = 0;
-	assert_true(ring_buffer__consume(ring) >= 0);
-	return n_told;
-}
+static __u32 cpus[2]; /* nearly all is on the first one */
 
 static bool is_woken(int timeout_ms)
 {
-	return harness_is_woken(watch, timeout_ms);
+	return asks_is_woken(watch, timeout_ms);
 }
 
 static struct waker waker(void)
 {
 	struct waker value;
 
-	assert_int_equal(bpf_map_lookup_elem(fd_of(skel->maps.waker), &cpu, &value), 0);
+	harness_get(skel->maps.waker, &cpus[0], &value);
 	return value;
 }
 
 /* Something will be told sooner or later. */
 static bool is_due(void)
 {
-	return idle_count_deferred(skel);
+	return idle_count_deferred();
 }
 
 static void check_told(enum skep_verdict verdict)
 {
-	assert_int_equal(consume(), 1);
-	assert_int_equal(told[0], verdict);
+	assert_int_equal(asks_read(), 1);
+	assert_int_equal(asks_nth(0)->verdict, verdict);
 }
 
 /* ---- the world ------------------------------------------------------------------- */
 
-static void forget_all(const struct bpf_map *map)
-{
-	__u8 key[64];
-
-	while (!bpf_map_get_next_key(fd_of(map), NULL, key))
-		assert_int_equal(bpf_map_delete_elem(fd_of(map), key), 0);
-}
-
 /* Nobody is to be woken, nor has been; containers are idle, and nothing is leased. */
 static void set_quiet_world(void)
 {
-	struct skep_idle idle;
-
 	for (int ms = 0; is_due(); ms++) {
 		assert_in_range(ms, 0, WAKES_MS);
 		poll(NULL, 0, 1);
 	}
-	forget_all(skel->maps.leases);
-	forget_all(skel->maps.ports);
-	forget_all(skel->maps.hosts);
-	while (idle_pop(queue, &idle))
-		;
+	harness_empty(skel->maps.leases);
+	harness_empty(skel->maps.ports);
+	harness_empty(skel->maps.hosts);
+	idle_empty(queue);
 	for (__u32 slot = 0; slot < SLOTS; slot++)
-		idle_offer(skel, queue, slot);
+		idle_offer(queue, slot);
 	is_woken(0);
-	consume();
+	asks_read();
 	assert_false(is_woken(0));
 }
 
@@ -154,7 +102,7 @@ static void run_by(const struct bpf_program *program, const struct bytes *frame)
 {
 	static struct outcome outcome;
 
-	harness_run(bpf_program__fd(program), frame->at, frame->len, &outcome);
+	harness_run(program, frame, &outcome);
 }
 
 static void run(const struct bytes *frame)
@@ -182,22 +130,19 @@ static void set_intruder_policy(void)
 		.serial = 1, .verdict = SKEP_RULE_REFLECT, .flags = SKEP_POLICY_REFLECTS};
 	const __u32 slot = IDLE_POLICY;
 
-	assert_int_equal(bpf_map_update_elem(fd_of(port->maps.policies), &slot, &policy, BPF_ANY),
-			 0);
+	harness_put(port->maps.policies, &slot, &policy);
 }
 
 static void set_intruder(void)
 {
-	static const struct harness_lease lease = {IP_LEASED, MAC_LEASE, NULL, 0, UPLINK, PORT};
-	const struct skep_addr key = harness_lease_key(&lease);
-	const struct skep_lease value = harness_lease_value(&lease, INTRUDER);
+	static const struct lease_spec lease = {IP_LEASED, MAC_LEASE, NULL, 0, UPLINK, PORT};
 	const struct skep_port at = {
 		.container = INTRUDER, .uplink = UPLINK, .policy = IDLE_POLICY, .prefixlen = 15};
 	const __u32 ifindex = PORT;
 
 	set_intruder_policy();
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.leases), &key, &value, BPF_ANY), 0);
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.ports), &ifindex, &at, BPF_ANY), 0);
+	lease_set(skel->maps.leases, &lease, INTRUDER);
+	harness_put(skel->maps.ports, &ifindex, &at);
 }
 
 /* ---- the tests ------------------------------------------------------------------- */
@@ -227,11 +172,11 @@ static void many_binds_are_one_wake_up(void **state)
 	for (unsigned int i = 0; i < IDLE_DEFERRED; i++)
 		run_nth(i);
 	assert_false(is_woken(0));
-	assert_int_equal(consume(), 0);
+	assert_int_equal(asks_read(), 0);
 	assert_true(is_woken(WAKES_MS));
-	idle_wait_told(skel);
+	idle_wait_told();
 	is_woken(0);
-	assert_int_equal(consume(), IDLE_DEFERRED);
+	assert_int_equal(asks_read(), IDLE_DEFERRED);
 	assert_false(is_woken(0));
 }
 
@@ -246,7 +191,7 @@ static void one_more_is_told_at_once(void **state)
 	run_nth(IDLE_DEFERRED);
 	assert_true(is_woken(WAKES_MS));
 	check_told(SKEP_BOUND_ARP);
-	assert_int_equal(idle_count_deferred(skel), IDLE_DEFERRED);
+	assert_int_equal(idle_count_deferred(), IDLE_DEFERRED);
 }
 
 /* The oldest first, wherever the round begins. */
@@ -257,13 +202,13 @@ static void they_are_told_in_order(void **state)
 		set_quiet_world();
 		run(&ask);
 		run(&udp); /* which is held, and before that all is told */
-		assert_int_equal(consume(), 2);
+		assert_int_equal(asks_read(), 2);
 		for (unsigned int i = 0; i < IDLE_DEFERRED; i++)
 			run_nth(i);
-		idle_wait_told(skel);
-		assert_int_equal(consume(), IDLE_DEFERRED);
+		idle_wait_told();
+		assert_int_equal(asks_read(), IDLE_DEFERRED);
 		for (unsigned int i = 0; i < IDLE_DEFERRED; i++)
-			assert_int_equal(told_of[i].ip.octet[3], i);
+			assert_int_equal(asks_nth(i)->address.ip.octet[3], i);
 	}
 }
 
@@ -299,9 +244,9 @@ static void check_bind_then_held(void)
 {
 	assert_true(is_woken(WAKES_MS));
 	assert_false(is_due());
-	assert_int_equal(consume(), 2);
-	assert_int_equal(told[0], SKEP_BOUND_ARP);
-	assert_int_equal(told[1], SKEP_HELD_SETTLING);
+	assert_int_equal(asks_read(), 2);
+	assert_int_equal(asks_nth(0)->verdict, SKEP_BOUND_ARP);
+	assert_int_equal(asks_nth(1)->verdict, SKEP_HELD_SETTLING);
 }
 
 /* Or skepd would settle a lease that nobody has told it of. */
@@ -315,24 +260,16 @@ static void what_is_held_comes_after_its_bind(void **state)
 	check_bind_then_held();
 }
 
-static __u32 another_cpu(void)
-{
-	for (__u32 other = 0; other < CPU_SETSIZE; other++)
-		if (other != cpu && CPU_ISSET(other, &allowed))
-			return other;
-	fail_msg("two CPUs are needed");
-	return cpu;
-}
-
 static void what_another_cpu_holds_comes_after_the_bind(void **state)
 {
 	(void)state;
+	assert_int_not_equal(cpus[0], cpus[1]);
 	set_quiet_world();
 	run(&ask);
 	assert_false(is_woken(0));
-	harness_go_to_cpu(another_cpu());
+	cpus_go_to(cpus[1]);
 	run(&udp);
-	harness_go_to_cpu(cpu);
+	cpus_go_to(cpus[0]);
 	check_bind_then_held();
 }
 
@@ -343,9 +280,9 @@ static void a_first_frame_that_waits_wakes_skepd_at_once(void **state)
 	run(&udp);
 	assert_true(is_woken(WAKES_MS));
 	assert_false(is_due());
-	assert_int_equal(consume(), 2);
-	assert_int_equal(told[0], SKEP_BOUND_IP);
-	assert_int_equal(told[1], SKEP_HELD_SETTLING);
+	assert_int_equal(asks_read(), 2);
+	assert_int_equal(asks_nth(0)->verdict, SKEP_BOUND_IP);
+	assert_int_equal(asks_nth(1)->verdict, SKEP_HELD_SETTLING);
 }
 
 static void without_a_bind_nothing_is_due(void **state)
@@ -369,7 +306,7 @@ static void a_timer_goes_on_by_itself(void **state)
 			assert_int_equal(waker().runs, 1);
 		run(&ask);
 		assert_true(is_woken(WAKES_MS));
-		assert_int_equal(consume(), 1);
+		assert_int_equal(asks_read(), 1);
 		poll(NULL, 0, LONG_MS);
 		assert_false(is_woken(0));
 	}
@@ -380,7 +317,7 @@ static void set_no_timer(void)
 	const struct waker none = {};
 
 	set_quiet_world();
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.waker), &cpu, &none, BPF_ANY), 0);
+	harness_put(skel->maps.waker, &cpus[0], &none);
 }
 
 static void a_timer_that_is_gone_is_made_anew(void **state)
@@ -391,7 +328,7 @@ static void a_timer_that_is_gone_is_made_anew(void **state)
 		run(&ask);
 		assert_int_equal(waker().runs, 1);
 		assert_true(is_woken(WAKES_MS));
-		assert_int_equal(consume(), 1);
+		assert_int_equal(asks_read(), 1);
 	}
 }
 
@@ -407,7 +344,7 @@ static void a_younger_record_is_not_forgotten(void **state)
 	run_nth(1);
 	while (n < 2) {
 		assert_true(is_woken(WAKES_MS));
-		n += consume();
+		n += asks_read();
 	}
 	assert_int_equal(n, 2);
 }
@@ -418,7 +355,7 @@ static void end_timers(void)
 	cleanup_close int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	assert_true(other >= 0);
-	assert_int_equal(dup2(other, fd_of(skel->maps.waker)), fd_of(skel->maps.waker));
+	assert_int_equal(dup2(other, bpf_map__fd(skel->maps.waker)), bpf_map__fd(skel->maps.waker));
 }
 
 static void check_told_at_once(void)
@@ -446,7 +383,7 @@ static void a_timer_that_comes_no_more_is_not_waited_for(void **state)
 	run(&ask);
 	assert_true(is_woken(WAKES_MS));
 	assert_int_equal(waker().runs, 1);
-	assert_int_equal(consume(), 1);
+	assert_int_equal(asks_read(), 1);
 	end_timers();
 	poll(NULL, 0, LONG_MS);
 	check_told_at_once();
@@ -456,20 +393,14 @@ static void a_timer_that_comes_no_more_is_not_waited_for(void **state)
 
 static void set_maps(void)
 {
-	const struct skep_addr excluded = {.ip = harness_ip("\x0a\x42\x00\x00"), .uplink = UPLINK};
-	const struct skep_addr daemon = {.ip = harness_ip("\x0a\x43\x00\x00"), .uplink = UPLINK};
-	const struct skep_uplink uplink = {.ifindex = 200, .first = 0x0a420000, .last = 0x0a43ffff};
-	const struct skep_settings settings = {
-		.n_ouis = 1, .ouis = {{0x00, 0x25, 0x90}}, .host_memory_ns = 1000000000000ULL};
-	__u32 ordinal = UPLINK, only = 0;
+	static const struct skep_uplink uplink = {
+		.ifindex = 200, .first = 0x0a420000, .last = 0x0a43ffff};
 
-	idle_set_range(skel, &excluded, 16, SKEP_RANGE_BIND, TEMPLATE);
-	idle_set_range(skel, &excluded, 24, SKEP_RANGE_EXCLUDED, TEMPLATE);
-	idle_set_range(skel, &daemon, 16, 0, TEMPLATE);
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.uplinks), &ordinal, &uplink, BPF_ANY),
-			 0);
-	assert_int_equal(bpf_map_update_elem(fd_of(skel->maps.settings), &only, &settings, BPF_ANY),
-			 0);
+	idle_set_range(IP_NETWORK, 16, 0, SKEP_RANGE_BIND, TEMPLATE);
+	idle_set_range(IP_NETWORK, 24, 0, SKEP_RANGE_EXCLUDED, TEMPLATE);
+	idle_set_range("\x0a\x43\x00\x00", 16, 0, 0, TEMPLATE);
+	world_set_uplink(&uplink);
+	world_set_settings(&(struct skep_settings){.host_memory_ns = 1000000000000ULL});
 }
 
 /* The maps that are pinned in a farm are the first program's; the rest is each program's own. */
@@ -482,7 +413,7 @@ static int share_maps(struct bpf_object *object)
 		const struct bpf_map *same =
 			bpf_object__find_map_by_name(skel->obj, bpf_map__name(map));
 
-		if (same && bpf_map__pin_path(map) && bpf_map__reuse_fd(map, fd_of(same)))
+		if (same && bpf_map__pin_path(map) && bpf_map__reuse_fd(map, bpf_map__fd(same)))
 			return -1;
 	}
 	harness_private_maps(object);
@@ -494,19 +425,14 @@ struct timers {
 	__u64 every_ns, after_ns, late_ns;
 };
 
-static void set_program(const struct uplink_bpf *program, const struct timers *t)
-{
-	idle_set_timers(program, t->every_ns, t->after_ns, t->late_ns);
-	program->rodata->uplink_ordinal = UPLINK;
-}
-
 static int load_others(const struct timers *timers)
 {
 	second = uplink_bpf__open();
 	port = port_bpf__open();
 	if (!second || !port)
 		return -1;
-	set_program(second, timers);
+	idle_set_timers(second, timers->every_ns, timers->after_ns, timers->late_ns);
+	second->rodata->uplink_ordinal = UPLINK;
 	if (share_maps(second->obj) || share_maps(port->obj))
 		return -1;
 	return uplink_bpf__load(second) || port_bpf__load(port) ? -1 : 0;
@@ -514,20 +440,15 @@ static int load_others(const struct timers *timers)
 
 static int load(const struct timers *timers)
 {
-	skel = uplink_bpf__open();
-	if (!skel)
+	if (world_open())
 		return -1;
-	harness_private_maps(skel->obj);
 	assert_in_range(skel->rodata->wake_every_ns, 1, MOST_NS);
 	assert_in_range(skel->rodata->wake_after_ns + skel->rodata->wake_gather_ns, 1, MOST_NS);
-	set_program(skel, timers);
-	if (uplink_bpf__load(skel) || load_others(timers))
+	idle_set_timers(skel, timers->every_ns, timers->after_ns, timers->late_ns);
+	if (world_load() || load_others(timers))
 		return -1;
-	ring = ring_buffer__new(fd_of(skel->maps.asks), on_record, NULL, NULL);
-	if (!ring)
-		return -1;
-	watch = harness_watch(fd_of(skel->maps.asks));
-	queue = idle_make_queue(skel, TEMPLATE, SLOTS);
+	watch = asks_watch(skel->maps.asks);
+	queue = idle_make_queue(TEMPLATE, SLOTS);
 	set_maps();
 	return 0;
 }
@@ -535,9 +456,8 @@ static int load(const struct timers *timers)
 static int setup(void **state)
 {
 	(void)state;
-	if (sched_getaffinity(0, sizeof(allowed), &allowed))
-		return -1;
-	cpu = harness_stay_on_cpu();
+	cpus_find(cpus);
+	cpus_go_to(cpus[0]);
 	return load(&(struct timers){RARELY_NS, RARELY_NS, NEVER_LATE_NS});
 }
 
@@ -555,14 +475,11 @@ static int setup_often(void **state)
 
 static int teardown(void **state)
 {
-	(void)state;
 	close(queue);
 	close(watch);
-	ring_buffer__free(ring);
-	uplink_bpf__destroy(skel);
 	uplink_bpf__destroy(second);
 	port_bpf__destroy(port);
-	return 0;
+	return world_teardown(state);
 }
 
 int main(void)

@@ -3,17 +3,13 @@
  * Both programs on a wire: veth pairs in a network namespace of this process alone, which goes away
  * with it. Here is seen what a run without a wire can not show: at which interface a frame arrives,
  * and tags, which the kernel keeps beside a frame and not in it. No skepd, no container, no
- *address.
+ * address.
  *
  *	gateway === uplink   [XDP]      port [tc] === inside
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "harness.h"
 
 #include <arpa/inet.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
@@ -23,8 +19,7 @@
 #include <sched.h>
 #include <sys/socket.h>
 
-#include "../table.h"
-#include "harness.h"
+#include "leases.h"
 #include "port.skel.h"
 #include "skep/policy.h"
 #include "uplink.skel.h"
@@ -167,7 +162,7 @@ static const struct bytes pong = BYTES(MAC_GATEWAY MAC_LEASE TYPE_IPV4 IPV4(IP_L
 static void set_leases(void)
 {
 	const __u32 at = if_nametoindex("port");
-	const struct harness_lease leases[] = {
+	const struct lease_spec leases[] = {
 		{NULL, NULL, NULL, 0, 0, 0},
 		{IP_LEASED, MAC_LEASE, NULL, 0, UPLINK, at},
 		{IP_LEASED, MAC_LEASE, NULL, 7, UPLINK, at},
@@ -175,8 +170,8 @@ static void set_leases(void)
 		{IP_SECOND, MAC_SECOND, MAC_LEASE, 7, UPLINK, at},
 	};
 
-	harness_set_leases(bpf_map__fd(uplink->maps.leases), leases, ARRAY_SIZE(leases));
-	harness_set_leases(bpf_map__fd(port->maps.leases), leases, ARRAY_SIZE(leases));
+	lease_set_all(uplink->maps.leases, leases, ARRAY_SIZE(leases));
+	lease_set_all(port->maps.leases, leases, ARRAY_SIZE(leases));
 }
 
 /* What may leave is not looked at here. */
@@ -185,9 +180,7 @@ static void set_policy(void)
 	static const struct skep_policy open_policy = {.serial = 1, .verdict = SKEP_RULE_ALLOW};
 	__u32 slot = POLICY;
 
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(port->maps.policies), &slot, &open_policy,
-					     BPF_ANY),
-			 0);
+	harness_put(port->maps.policies, &slot, &open_policy);
 }
 
 static void set_port(__u16 vlan)
@@ -195,8 +188,7 @@ static void set_port(__u16 vlan)
 	struct skep_port value = {.uplink = UPLINK, .vlan = vlan, .policy = POLICY};
 	__u32 key = if_nametoindex("port");
 
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(port->maps.ports), &key, &value, BPF_ANY),
-			 0);
+	harness_put(port->maps.ports, &key, &value);
 }
 
 static void set_uplink(void)
@@ -204,8 +196,7 @@ static void set_uplink(void)
 	struct skep_uplink value = {.ifindex = if_nametoindex("uplink")};
 	__u32 key = UPLINK;
 
-	assert_int_equal(
-		bpf_map_update_elem(bpf_map__fd(port->maps.uplinks), &key, &value, BPF_ANY), 0);
+	harness_put(port->maps.uplinks, &key, &value);
 }
 
 static int load(void)
@@ -335,19 +326,18 @@ static void frames_of_a_second_address_are_translated(void **state)
 /* Which is the same; that it is looked for there shows when the lease has another one. */
 static void frames_find_their_port_by_its_slot(void **state)
 {
-	const struct harness_lease lease = {IP_LEASED, MAC_LEASE, NULL, 0, UPLINK, NO_PORT};
-	const struct skep_addr key = harness_lease_key(&lease);
-	const struct skep_lease value = harness_lease_value(&lease, 1);
-	const int devices = bpf_map__fd(uplink->maps.port_devices);
+	const struct lease_spec lease = {IP_LEASED, MAC_LEASE, NULL, 0, UPLINK, NO_PORT};
+	const struct skep_addr key = lease_key(&lease);
+	const struct skep_lease value = lease_value(&lease, 1);
+	const struct bpf_map *devices = uplink->maps.port_devices;
 	const __u32 slot = value.container, at = if_nametoindex("port");
 
 	(void)state;
-	assert_int_equal(bpf_map_update_elem(devices, &slot, &at, BPF_ANY), 0);
-	assert_int_equal(
-		bpf_map_update_elem(bpf_map__fd(uplink->maps.leases), &key, &value, BPF_ANY), 0);
+	harness_put(devices, &slot, &at);
+	harness_put(uplink->maps.leases, &key, &value);
 	put(gateway, &ping_leased);
 	check_arrives(inside, &ping_leased, NO_TAG);
-	assert_int_equal(bpf_map_delete_elem(devices, &slot), 0);
+	harness_remove(devices, &slot);
 	set_leases();
 	put(gateway, &who_has_leased);
 	check_arrives(inside, &who_has_leased, NO_TAG);
@@ -358,16 +348,15 @@ static void frames_find_their_port_by_its_slot(void **state)
 /* Each sends a marker after the frame that must not arrive: nothing comes before it. */
 static void check_dropped(const struct bytes *frame, enum skep_verdict verdict)
 {
-	int counters = bpf_map__fd(port->maps.counters);
+	const struct bpf_map *counters = port->maps.counters;
 
 	set_port(0);
 	harness_mark(counters);
 	put(inside, frame);
 	put(inside, &pong);
 	check_arrives(gateway, &pong, NO_TAG);
-	assert_int_equal(harness_counter(counters, SKEP_PORT_OUT_ALLOWED),
-			 counted_before[SKEP_PORT_OUT_ALLOWED] + 1);
-	assert_int_equal(harness_counter(counters, verdict), counted_before[verdict] + 1);
+	assert_int_equal(harness_counted(counters, SKEP_PORT_OUT_ALLOWED), 1);
+	assert_int_equal(harness_counted(counters, verdict), 1);
 }
 
 static void frames_leave_through_the_uplink(void **state)
@@ -391,12 +380,12 @@ static void frames_leave_with_their_vlan(void **state)
 	check_arrives(gateway, &pong, 7);
 }
 
+/* By the second address. */
+static const struct bytes sent = BYTES(MAC_GATEWAY MAC_LEASE TYPE_IPV4 IPV4(IP_SECOND, IP_CLIENT));
+static const struct bytes left = BYTES(MAC_GATEWAY MAC_SECOND TYPE_IPV4 IPV4(IP_SECOND, IP_CLIENT));
+
 static void a_second_address_leaves_with_its_own_mac(void **state)
 {
-	static const struct bytes sent =
-		BYTES(MAC_GATEWAY MAC_LEASE TYPE_IPV4 IPV4(IP_SECOND, IP_CLIENT));
-	static const struct bytes left =
-		BYTES(MAC_GATEWAY MAC_SECOND TYPE_IPV4 IPV4(IP_SECOND, IP_CLIENT));
 	static const struct bytes is_at = BYTES(
 		MAC_GATEWAY MAC_LEASE TYPE_ARP IS_AT(MAC_LEASE, IP_SECOND, MAC_GATEWAY, IP_ROUTER));
 	static const struct bytes is_at_left = BYTES(MAC_GATEWAY MAC_SECOND TYPE_ARP IS_AT(
@@ -418,10 +407,6 @@ static void a_second_address_leaves_with_its_own_mac(void **state)
 /* What a sniffer inside saw of a frame that left (a clone of it) is not written over. */
 static void the_container_sees_its_own_frame(void **state)
 {
-	static const struct bytes sent =
-		BYTES(MAC_GATEWAY MAC_LEASE TYPE_IPV4 IPV4(IP_SECOND, IP_CLIENT));
-	static const struct bytes left =
-		BYTES(MAC_GATEWAY MAC_SECOND TYPE_IPV4 IPV4(IP_SECOND, IP_CLIENT));
 	cleanup_close int sniffer = listen_at("inside");
 	int off = 0;
 
