@@ -158,7 +158,11 @@ $(TEMPLATE) $(DEBIAN): $(abspath $(BUILD))/templates/%: templates/%/build
 	$(call msg,TEMPLATE,$@)
 	$(Q)rm -rf $@ && mkdir -p $(dir $@) && $< $@ >/dev/null && touch $@
 
-.PHONY: run-lint run-unit run-bpf run-net run-fuzz unit-tests fuzzers
+# On the distribution's kernel, but for what takes a network, an uptime of minutes or a quick machine.
+KERNEL_TESTS := $(filter-out $(BUILD)/tests/test_filter $(BUILD)/tests/test_wire $(PLUMB_TESTS) \
+	$(BUILD)/tests/test_flows $(BUILD)/tests/test_wake,$(BPF_TESTS))
+
+.PHONY: run-lint run-unit run-bpf run-kernel run-net run-fuzz unit-tests fuzzers
 run-lint: $(SKELETONS) $(BUILD)/seccomp.inc $(BUILD)/seccomp_calls.inc
 	$(Q)BUILD=$(BUILD) tests/run tests/lint
 unit-tests: $(UNIT_TESTS)
@@ -167,6 +171,8 @@ run-unit:
 	$(Q)tests/run $(UNIT_TESTS:$(BUILD)/%=$(ASAN_BUILD)/%)
 run-bpf: $(BPF_TESTS)
 	$(Q)tests/run $^
+run-kernel: $(KERNEL_TESTS)
+	$(Q)BUILD=$(BUILD) tests/run "tests/kernel $^"
 fuzzers: $(FUZZERS)
 run-fuzz:
 	$(Q)$(MAKE) CC=$(CLANG) BUILD=$(FUZZ_BUILD) SANITIZE="$(ASAN) -fsanitize=fuzzer-no-link" fuzzers
@@ -186,10 +192,11 @@ $(BUILD)/tests/%: tests/net/%.c | $(BUILD)/tests
 	$(call msg,TEST,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@
 
-.PHONY: lint unit bpf net fuzz check
-lint unit bpf net fuzz: %: run-% ## one tier of the tests
+.PHONY: lint unit bpf kernel net fuzz check
+lint unit bpf kernel net fuzz: %: run-% ## one tier of the tests
+check: DEPS += qemu-system-x86
 check: deps ## all tests; as root; BIND=kernel or BIND=daemon: all net tests in this mode
-	$(Q)tests/check lint unit bpf fuzz net
+	$(Q)tests/check lint unit bpf kernel fuzz net
 
 .PHONY: demo
 demo: deps ## the main job in a lab, and what happened; as root; KEEP=1 leaves it running
@@ -200,7 +207,7 @@ include bench/bench.mk
 
 # ---- packages --------------------------------------------------------------
 
-# Debian 12 has lxc-dev for liblxc-dev.
+# Debian 12 has lxc-dev for liblxc-dev. farpd is for a test, and not to answer for anybody as a service.
 DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev liblxc-dev libseccomp-dev libmnl-dev \
 	libevent-dev libconfuse-dev libjansson-dev libncurses-dev libcmocka-dev liblxc-common busybox-static \
 	clang-format clang-tidy libclang-rt-dev shellcheck mandoc git \
@@ -219,7 +226,8 @@ deps: ## install the Debian packages that are missing; as root
 		if ! apt-cache show liblxc-dev >/dev/null 2>&1; then \
 			missing=$$(echo "$$missing" | sed 's/liblxc-dev/lxc-dev/'); \
 		fi && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null && \
+		case "$$missing " in *" farpd "*) systemctl --quiet disable --now farpd 2>/dev/null || :;; esac; \
 	fi
 
 # ---- installation ----------------------------------------------------------

@@ -48,6 +48,12 @@ static inline __u64 harness_clock(clockid_t id)
 
 /* ---- maps ------------------------------------------------------------------ */
 
+/* How often something is tried that must not fail once; less on a slow machine (tests/kernel). */
+static inline unsigned int harness_times(unsigned int n)
+{
+	return getenv("FEWER_ROUNDS") ? n / 100 : n;
+}
+
 /* skepd pins the maps; a test keeps them to itself. */
 static inline void harness_private_maps(struct bpf_object *object)
 {

@@ -16,11 +16,11 @@
 
 #define TEMPLATE 2
 #define SLOTS 4
-#define ROUNDS 100000
-#define LAST_ROUNDS 50000
-#define HOST_ROUNDS 50000
-#define TAKING_ROUNDS 30000
-#define RELEASING_ROUNDS 20000
+#define ROUNDS harness_times(100000)
+#define LAST_ROUNDS harness_times(50000)
+#define HOST_ROUNDS harness_times(50000)
+#define TAKING_ROUNDS harness_times(30000)
+#define RELEASING_ROUNDS harness_times(20000)
 #define SPREAD_NS 800
 #define STEP_NS 20
 

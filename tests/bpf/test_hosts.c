@@ -336,7 +336,7 @@ static void a_host_that_was_noted_just_now_ends_a_lease(void **state)
 
 /* ---- two at once ----------------------------------------------------------- */
 
-#define ROUNDS 50000
+#define ROUNDS harness_times(50000)
 #define STEP_NS 20
 #define SPREAD_NS 1000
 
