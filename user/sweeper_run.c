@@ -90,7 +90,7 @@ static bool verifies_any(const struct uplink_config *uplink)
 /* A NIC that the program does not watch is none. */
 static void tend_wires(struct run *run, __u64 now_ns)
 {
-	for (__u16 u = 0; u < run->config->n_uplinks; u++) {
+	for (size_t u = 0; u < run->config->n_uplinks; u++) {
 		const struct uplink_config *config = &run->config->uplinks[u];
 		struct skep_uplink uplink;
 
@@ -304,7 +304,7 @@ static void begin_round(struct run *run, __u64 now_ns)
 
 static bool any_passes(const struct run *run, __u64 now_ns)
 {
-	for (__u16 u = 0; u < run->config->n_uplinks; u++)
+	for (size_t u = 0; u < run->config->n_uplinks; u++)
 		if (wire_passes(&run->wires[u], now_ns))
 			return true;
 	return false;
