@@ -31,18 +31,27 @@ static inline __u64 monotonic_ns(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
+#define CLOCK_TRIES 4
+
 /*
  * realtime_of() - the wall clock at a moment of the monotonic one
  *
  * The difference between the clocks is measured once, and again when somebody has set the wall
- * clock: so one moment is always told as the same time, to the microsecond.
+ * clock: so one moment is always told as the same time, to the microsecond. Where the CPU was
+ * taken away between the two readings, they say nothing.
  */
 static inline __u64 realtime_of(__u64 monotonic)
 {
 	static __u64 difference;
-	__u64 now = clock_ns(CLOCK_REALTIME) - monotonic_ns();
+	__u64 begun, now, took;
+	int tries = CLOCK_TRIES;
 
-	if (now - difference + NS_PER_MS > 2 * NS_PER_MS)
+	do {
+		begun = monotonic_ns();
+		now = clock_ns(CLOCK_REALTIME) - begun;
+		took = monotonic_ns() - begun;
+	} while (took > NS_PER_MS / 2 && --tries);
+	if ((tries || !difference) && now - difference + NS_PER_MS > 2 * NS_PER_MS)
 		difference = now;
 	return monotonic + difference;
 }
