@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cleanup.h"
 #include "client.h"
@@ -19,7 +20,8 @@
 
 #define DEFAULT_SOCKET "/run/skep/skepd.sock"
 #define DEFAULT_STATE_DIR "/var/lib/skep"
-#define PANIC_PATIENCE_S 2
+#define ANSWER_PATIENCE_S 2
+#define HANDOVER_PATIENCE_S 60
 
 enum exit_code { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NO_DAEMON };
 
@@ -298,7 +300,7 @@ static int switch_panic(const struct options *options, bool on)
 	cleanup_fclose FILE *stream = client_connect(options->socket);
 	json_t *answer = NULL;
 
-	if (stream && !client_set_patience(stream, PANIC_PATIENCE_S) &&
+	if (stream && !client_set_patience(stream, ANSWER_PATIENCE_S) &&
 	    !client_send(stream, json_pack("{ss sb}", "command", "panic", "on", on)))
 		answer = client_receive(stream);
 	if (!json_object_get(answer, "result")) {
@@ -326,10 +328,52 @@ static int run_resume(const struct options *options, char **args)
 	return switch_panic(options, false);
 }
 
+static bool is_answered(const char *socket)
+{
+	cleanup_fclose FILE *stream = client_connect(socket);
+	json_t *answer = NULL;
+	bool answered;
+
+	if (stream && !client_set_patience(stream, ANSWER_PATIENCE_S) &&
+	    !client_send(stream, json_pack("{ss}", "command", "status")))
+		answer = client_receive(stream);
+	answered = answer != NULL;
+	json_decref(answer);
+	return answered;
+}
+
+/* Whoever has a skepd replaced may have something to ask of the next one. */
+static int await_next(const char *socket)
+{
+	const struct timespec again = {.tv_nsec = 50000000};
+	const time_t until = time(NULL) + HANDOVER_PATIENCE_S;
+
+	while (!is_answered(socket)) {
+		if (time(NULL) > until) {
+			fprintf(stderr,
+				"skepctl: the next skepd does not answer at %s: its log says why\n",
+				socket);
+			return EXIT_NO_DAEMON;
+		}
+		nanosleep(&again, NULL);
+	}
+	return EXIT_OK;
+}
+
 static int run_handover(const struct options *options, char **args)
 {
+	cleanup_fclose FILE *stream = connect_or_say(options); /* ends with this skepd */
+	int code;
+
 	(void)args;
-	return order(options, json_pack("{ss}", "command", "handover"), "handing over");
+	if (!stream || client_set_patience(stream, HANDOVER_PATIENCE_S))
+		return EXIT_NO_DAEMON;
+	code = order(options, json_pack("{ss}", "command", "handover"), "handing over");
+	if (code)
+		return code;
+	fflush(stdout);
+	fgetc(stream);
+	return await_next(options->socket);
 }
 
 /* ADDR[%UPLINK[.VLAN]]; a NIC's own name may have dots, so the VLAN is what follows the last, if a

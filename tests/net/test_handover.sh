@@ -28,6 +28,7 @@ hand_over() {
 	: >"$log"
 	log_shown=0
 	ctl handover >"$tmp/output" 2>&1 || return
+	ctl status >"$tmp/status" 2>&1 && socket_is=$(stat -c '%i %z' "$socket")
 	wait_until 20 handed_over
 }
 
@@ -55,9 +56,11 @@ chat 10.66.4.3
 check "a connection is there" wait_until 5 has_grown 10
 
 # The same binary, and another one; the configuration is read again.
+socket_was=$(stat -c '%i %z' "$socket") socket_is=none
 leases=$(identities) inits=$(inits) fds=$(descriptors) helpers=$(helpers) bound=$(counter bound)
 check "a handover" hand_over
 check_eq "its result is told" 'handing over' "$(tail -n 1 "$tmp/output")"
+check_status "and when it is, the next skepd answers, at a socket of its own" 1 test "$socket_is" == "$socket_was"
 check_eq "the process is the same" "$pid" "$(pgrep --full --oldest -- "skepd -c $conf")"
 check_eq "the leases are the same, with their ids and times" "$leases" "$(identities)"
 check_eq "the containers are the same" "$inits" "$(inits)"
@@ -126,7 +129,10 @@ check_eq "with its leases" "$leases" "$(identities)"
 printf '#!/nonsense\n' >"$tmp/next"
 chmod +x "$tmp/next"
 mv "$tmp/next" "$tmp/skepd"
-if ctl handover >"$tmp/output" 2>&1; then
+status=0
+ctl handover >"$tmp/output" 2>&1 || status=$?
+if ((status != 1)); then
+	check_eq "a skepd that cannot be run: skepctl says that none answers" 3 "$status"
 	check "a skepd that cannot be run: it ends" wait_until 20 skepd_gone
 	check_status "with status 1" 1 skepd_reap
 	check "and says what to do" logged 'error: cannot run .*; the farm goes on by itself, start skepd again'
