@@ -85,6 +85,8 @@ for way in $WAYS; do
 		"$(routes_in "$tmp/kernel.$way/routes")"
 	check_match "$way: it knows who has asked, or who has sent him" "^$LAB_GATEWAY dev eth0 lladdr $router VALID\$" \
 		"$(cat "$tmp/kernel.$way/neighbours")"
+	check "$way: it answers whoever asks, whatever the box is set to" \
+		grep -q '/eth0/rp_filter:0$' "$tmp/kernel.$way/sysctls"
 	for view in $VIEWS; do
 		check_eq "$way: $view are the same, whoever has bound it" '' \
 			"$(diff "$tmp/daemon.$way/$view" "$tmp/kernel.$way/$view")"
