@@ -201,7 +201,7 @@ static bool set_identity(struct lxc_container *c, const struct config *config, _
  * odd. */
 static bool set_network(struct lxc_container *c)
 {
-	/* Answers whoever asks, whatever the box is set to. eth0 comes later, by default. */
+	/* Answers whoever asks, whatever the box is set to. eth0 comes later, with the default. */
 	bool ok = set_item(c, "lxc.net.0.type", "empty") &&
 		  set_item(c, "lxc.sysctl.net.ipv4.conf.all.rp_filter", "0") &&
 		  set_item(c, "lxc.sysctl.net.ipv4.conf.default.rp_filter", "0");
