@@ -108,7 +108,8 @@ KEYED_INLINE void keyed_mac(const __u8 *key, const __u8 (*ouis)[3], __u32 n, uni
 	__u64 hash = keyed_hash(key, ip, vlan, KEYED_FOR_MAC);
 	__u32 which = n ? (__u32)(hash >> 32) % n : 0;
 
-	which &= SKEP_OUIS_MAX - 1; /* a power of two, and for the verifier: it is less anyway */
+	_Static_assert(!(SKEP_OUIS_MAX & (SKEP_OUIS_MAX - 1)), "no mask");
+	which &= SKEP_OUIS_MAX - 1; /* for the verifier: it is less anyway */
 	ret[0] = ouis[which][0];
 	ret[1] = ouis[which][1];
 	ret[2] = ouis[which][2];
