@@ -295,14 +295,23 @@ static int throw_switch(const struct options *options, bool on)
 	return (err && err != -ENOENT) || marked ? EXIT_FAILED : EXIT_OK;
 }
 
+/* Takes @request. Return: the answer, the caller's, or NULL: none within two seconds. */
+static json_t *ask_in_haste(const char *socket, json_t *request)
+{
+	cleanup_fclose FILE *stream = client_connect(socket);
+
+	if (!stream || client_set_patience(stream, ANSWER_PATIENCE_S)) {
+		json_decref(request);
+		return NULL;
+	}
+	return client_send(stream, request) ? NULL : client_receive(stream);
+}
+
 static int switch_panic(const struct options *options, bool on)
 {
-	cleanup_fclose FILE *stream = client_connect(options->socket);
-	json_t *answer = NULL;
+	json_t *answer =
+		ask_in_haste(options->socket, json_pack("{ss sb}", "command", "panic", "on", on));
 
-	if (stream && !client_set_patience(stream, ANSWER_PATIENCE_S) &&
-	    !client_send(stream, json_pack("{ss sb}", "command", "panic", "on", on)))
-		answer = client_receive(stream);
 	if (!json_object_get(answer, "result")) {
 		json_decref(answer);
 		return throw_switch(options, on);
@@ -330,14 +339,9 @@ static int run_resume(const struct options *options, char **args)
 
 static bool is_answered(const char *socket)
 {
-	cleanup_fclose FILE *stream = client_connect(socket);
-	json_t *answer = NULL;
-	bool answered;
+	json_t *answer = ask_in_haste(socket, json_pack("{ss}", "command", "status"));
+	const bool answered = answer != NULL;
 
-	if (stream && !client_set_patience(stream, ANSWER_PATIENCE_S) &&
-	    !client_send(stream, json_pack("{ss}", "command", "status")))
-		answer = client_receive(stream);
-	answered = answer != NULL;
 	json_decref(answer);
 	return answered;
 }
